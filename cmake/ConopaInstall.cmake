@@ -1,0 +1,22 @@
+# Installation and the package that find_package(conopa) reads.
+
+include(CMakePackageConfigHelpers)
+
+get_property(conopa_rooms GLOBAL PROPERTY CONOPA_ROOMS)
+set(conopa_exported ${conopa_rooms})
+if(CONOPA_TRAIN)
+  list(APPEND conopa_exported conopa_torch)
+endif()
+install(TARGETS ${conopa_exported} EXPORT conopaTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS conopa_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY include/conopa DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/conopa/recipes)
+install(EXPORT conopaTargets NAMESPACE conopa::
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/conopa)
+configure_package_config_file(cmake/conopaConfig.cmake.in conopaConfig.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/conopa)
+write_basic_package_version_file(conopaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/conopaConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/conopaConfigVersion.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/conopa)
