@@ -1,6 +1,8 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -50,6 +52,14 @@ class FieldVisitor {
   virtual bool begin_section(std::string_view name, std::string_view help) = 0;
   virtual void end_section() = 0;
 };
+
+/// An options struct: default-copyable, with `void visit(FieldVisitor&)`.
+template <typename Options>
+concept Visitable =
+    std::copyable<Options> && requires(Options& options, FieldVisitor& v) { options.visit(v); };
+
+/// "Visit that struct": how code outside of headers gets at an options struct of any type.
+using VisitCall = std::function<void(FieldVisitor&)>;
 
 /// Specialise with `static constexpr std::array<std::string_view, n> kNames` whose position is the
 /// enumerator's value (enumerators count from 0).
