@@ -1,0 +1,68 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "conopa/arch/encoder_spec.h"
+#include "conopa/arch/tensor_table.h"
+
+namespace conopa::arch {
+
+/// A published size of a family.
+struct Preset {
+  std::string_view name;     ///< registry name, e.g. "illama_tiny_patch16_224"
+  std::string_view summary;  ///< one line with parameters and the paper's accuracy (marked so)
+};
+
+/// Tensor names of other software: canonical names become foreign ones by replacing substrings.
+struct NamingScheme {
+  std::string_view name;
+  std::vector<std::pair<std::string_view, std::string_view>> replace;
+};
+
+/// Everything that is particular to a family; no other room knows a family's name.
+struct Family {
+  std::string_view name;
+  std::string_view summary;
+  std::vector<Preset> presets;
+  /// Builds a preset's spec, not yet resolved (so that overrides of dim move the hidden width too).
+  EncoderSpec (*make)(std::string_view preset) = nullptr;
+  std::vector<NamingScheme> schemes;
+  /// Guesses the spec from the names and shapes of a foreign checkpoint of this family; nothing if
+  /// it is not one. Values that shapes cannot tell (heads) take the family's rule.
+  std::optional<EncoderSpec> (*infer)(const TensorIndex& tensors) = nullptr;
+};
+
+/// All families, in the order of their appearance in the docs.
+[[nodiscard]] std::span<const Family> families();
+
+/// @throws ConfigError naming the nearest family.
+[[nodiscard]] const Family& family(std::string_view name);
+
+/// Spec of a preset, not yet resolved.
+/// @throws ConfigError naming the nearest preset.
+[[nodiscard]] EncoderSpec preset_spec(std::string_view preset);
+
+/// Registry names that match a shell-like pattern ('*' and '?').
+[[nodiscard]] std::vector<Preset> find_presets(std::string_view pattern);
+
+/// Canonical → foreign tensor name; the scheme "canonical" is the identity.
+/// @throws ConfigError for an unknown scheme.
+[[nodiscard]] std::string to_foreign(const Family& family, std::string_view scheme,
+                                     std::string_view name);
+
+/// A foreign checkpoint recognised by names and shapes.
+struct InferredModel {
+  EncoderSpec spec;  ///< resolved
+  std::string scheme;
+};
+
+/// Asks every family in turn.
+/// @throws FormatError if none recognises the tensors.
+[[nodiscard]] InferredModel infer_model(const TensorIndex& tensors, std::string_view where);
+
+}  // namespace conopa::arch

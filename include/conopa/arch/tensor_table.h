@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conopa/arch/encoder_spec.h"
+#include "conopa/core/host_tensor.h"
+
+namespace conopa::arch {
+
+/// How a tensor starts.
+enum class Init {
+  kConstant,  ///< every element = value
+  kNormal,    ///< normal(0, value)
+  kUniform    ///< uniform(−value, value)
+};
+
+/// One tensor of a model.
+struct TensorEntry {
+  std::string name;  ///< canonical name, also the key in model.safetensors
+  Shape shape;
+  Init init = Init::kConstant;
+  double value = 0.0;        ///< constant, standard deviation or bound, see Init
+  bool trainable = true;     ///< false: buffer (statistics, flags)
+  bool decay = false;        ///< weight decay applies
+  std::int64_t layer = 0;    ///< 0: embeddings, i+1: block i, depth+1: final norm, head, neck
+};
+
+/// The only list of a model's tensors: module parameters, initialiser, optimiser groups, checkpoint
+/// mapping, the engine's loader and `conopa inspect` all read it; nothing else spells a tensor name
+/// of a checkpoint.
+class TensorTable {
+ public:
+  /// @param spec resolved spec.
+  explicit TensorTable(const EncoderSpec& spec);
+
+  [[nodiscard]] const std::vector<TensorEntry>& entries() const noexcept { return entries_; }
+  [[nodiscard]] const TensorEntry* find(std::string_view name) const noexcept;
+  /// Name of an entry in a foreign scheme ("canonical" is the identity).
+  /// @throws ConfigError for a scheme the family does not know.
+  [[nodiscard]] std::string foreign_name(std::string_view name, std::string_view scheme) const;
+  /// Elements of all trainable tensors.
+  [[nodiscard]] std::int64_t parameter_count() const noexcept;
+
+ private:
+  std::string family_;
+  std::vector<TensorEntry> entries_;
+  std::map<std::string, std::size_t, std::less<>> index_;
+};
+
+/// The names of one block's tensors and of the others, for executors: they ask for the role, the
+/// spelling stays in the table's source.
+namespace names {
+inline constexpr std::string_view kClassToken = "cls_token";
+inline constexpr std::string_view kPosition = "pos_embed";
+inline constexpr std::string_view kPatchWeight = "patch_embed.proj.weight";
+inline constexpr std::string_view kPatchBias = "patch_embed.proj.bias";
+inline constexpr std::string_view kFinalNorm = "norm";
+inline constexpr std::string_view kHead = "head";
+/// "blocks.3.attn.qkv": prefix of a layer inside a block, without ".weight".
+[[nodiscard]] std::string block(std::int64_t index, std::string_view layer);
+/// "fpn1.0": prefix of a layer of the neck.
+[[nodiscard]] std::string neck(std::int64_t level, std::int64_t layer);
+inline constexpr std::string_view kNorm1 = "norm1";
+inline constexpr std::string_view kNorm2 = "norm2";
+inline constexpr std::string_view kQkv = "attn.qkv";
+inline constexpr std::string_view kProj = "attn.proj";
+inline constexpr std::string_view kQueryNorm = "attn.norm_q";
+inline constexpr std::string_view kKeyNorm = "attn.norm_k";
+inline constexpr std::string_view kQueryAct = "attn.q_act";
+inline constexpr std::string_view kKeyAct = "attn.k_act";
+inline constexpr std::string_view kValueAct = "attn.v_act";
+inline constexpr std::string_view kMapAct = "attn.attn_act";
+inline constexpr std::string_view kGate = "mlp.gate";
+inline constexpr std::string_view kUp = "mlp.up";
+inline constexpr std::string_view kDown = "mlp.down";
+inline constexpr std::string_view kScale1 = "ls1";
+inline constexpr std::string_view kScale2 = "ls2";
+}  // namespace names
+
+/// What a checkpoint and a table disagree about.
+struct KeyReport {
+  struct Reshaped {
+    std::string name;  ///< canonical
+    Shape expected, found;
+  };
+  std::vector<std::string> missing;     ///< in the table, not in the checkpoint (canonical names)
+  std::vector<std::string> unexpected;  ///< in the checkpoint, not in the table (foreign names)
+  std::vector<Reshaped> reshaped;
+  [[nodiscard]] bool clean() const noexcept {
+    return missing.empty() && unexpected.empty() && reshaped.empty();
+  }
+  /// One line: "2 missing (head.weight, ...), 1 unexpected (...), 0 reshaped".
+  [[nodiscard]] std::string summary() const;
+};
+
+/// Names and shapes that a checkpoint holds.
+using TensorIndex = std::map<std::string, Shape, std::less<>>;
+
+/// Compares a checkpoint that uses `scheme` with the table.
+[[nodiscard]] KeyReport compare_keys(const TensorTable& table, std::string_view scheme,
+                                     const TensorIndex& checkpoint);
+
+}  // namespace conopa::arch

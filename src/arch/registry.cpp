@@ -1,0 +1,109 @@
+#include "conopa/arch/registry.h"
+
+#include "conopa/core/nearest.h"
+#include "arch/families/families.h"
+
+namespace conopa::arch {
+namespace {
+
+bool matches(std::string_view pattern, std::string_view text) {
+  if (pattern.empty()) return text.empty();
+  if (pattern.front() == '*') {
+    return matches(pattern.substr(1), text) || (!text.empty() && matches(pattern, text.substr(1)));
+  }
+  if (text.empty()) return false;
+  return (pattern.front() == '?' || pattern.front() == text.front()) &&
+         matches(pattern.substr(1), text.substr(1));
+}
+
+std::vector<std::string_view> preset_names() {
+  std::vector<std::string_view> out;
+  for (const Family& f : families()) {
+    for (const Preset& preset : f.presets) out.push_back(preset.name);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::span<const Family> families() {
+  static const std::vector<Family> all{illama_family(), vit_family()};
+  return all;
+}
+
+const Family& family(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const Family& f : families()) {
+    if (f.name == name) return f;
+    known.push_back(f.name);
+  }
+  throw ConfigError("model", "unknown family '{}'{}; known: {}", name, did_you_mean(name, known),
+                    fmt::join(known, ", "));
+}
+
+EncoderSpec preset_spec(std::string_view preset) {
+  for (const Family& f : families()) {
+    for (const Preset& known : f.presets) {
+      if (known.name == preset) return f.make(preset);
+    }
+  }
+  throw ConfigError("model", "unknown model '{}'{}; `conopa models` lists all", preset,
+                    did_you_mean(preset, preset_names()));
+}
+
+std::vector<Preset> find_presets(std::string_view pattern) {
+  std::vector<Preset> out;
+  for (const Family& f : families()) {
+    for (const Preset& preset : f.presets) {
+      if (matches(pattern, preset.name)) out.push_back(preset);
+    }
+  }
+  return out;
+}
+
+std::string to_foreign(const Family& f, std::string_view scheme, std::string_view name) {
+  std::string out(name);
+  if (scheme == "canonical") return out;
+  std::vector<std::string_view> known{"canonical"};
+  for (const NamingScheme& candidate : f.schemes) {
+    known.push_back(candidate.name);
+    if (candidate.name != scheme) continue;
+    for (const auto& [from, to] : candidate.replace) {
+      const std::size_t at = out.find(from);
+      if (at == std::string::npos) continue;
+      out.replace(at, from.size(), to);
+      break;  // one rule per name: a second could rename what the first wrote
+    }
+    return out;
+  }
+  throw ConfigError("model", "family {} has no naming scheme '{}'{}; known: {}", f.name, scheme,
+                    did_you_mean(scheme, known), fmt::join(known, ", "));
+}
+
+InferredModel infer_model(const TensorIndex& tensors, std::string_view where) {
+  for (const Family& f : families()) {
+    std::optional<EncoderSpec> spec = f.infer(tensors);
+    if (!spec) continue;
+    spec->resolve();
+    const TensorTable table(*spec);
+    std::string best = "canonical";
+    std::size_t fewest = compare_keys(table, best, tensors).missing.size();
+    for (const NamingScheme& scheme : f.schemes) {
+      const std::size_t missing = compare_keys(table, scheme.name, tensors).missing.size();
+      if (missing < fewest) {
+        fewest = missing;
+        best = scheme.name;
+      }
+    }
+    return {std::move(*spec), std::move(best)};
+  }
+  std::vector<std::string_view> known;
+  for (const Family& f : families()) known.push_back(f.name);
+  throw FormatError(where,
+                    "expected the tensors of a known family ({}), found {} tensors{}; "
+                    "name the model with --model",
+                    fmt::join(known, ", "), tensors.size(),
+                    tensors.empty() ? std::string() : " such as " + tensors.begin()->first);
+}
+
+}  // namespace conopa::arch
