@@ -1,7 +1,10 @@
 #include "conopa/core/host_tensor.h"
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <new>
+#include <type_traits>
 
 #include "conopa/core/error.h"
 
@@ -10,12 +13,24 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;  // one cache line, one AVX-512 register
 
+template <typename Out, typename In>
+Out cast(In value) {
+  if constexpr (std::is_floating_point_v<In> && std::is_integral_v<Out>) {
+    // A cast of what does not fit is undefined, and files may hold anything.
+    constexpr In kLimit = 0x1p63;
+    if (std::isnan(value)) return 0;
+    if (value >= kLimit) return std::numeric_limits<Out>::max();
+    if (value < -kLimit) return std::numeric_limits<Out>::min();
+  }
+  return static_cast<Out>(value);
+}
+
 template <typename Out, typename In, typename Convert>
 void convert_as(std::span<const std::byte> bytes, std::vector<Out>& out, Convert convert) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     In value;
     std::memcpy(&value, bytes.data() + i * sizeof(In), sizeof(In));
-    out[i] = static_cast<Out>(convert(value));
+    out[i] = cast<Out>(convert(value));
   }
 }
 
@@ -24,15 +39,33 @@ std::vector<Out> convert_all(DType dtype, std::span<const std::byte> bytes, std:
   std::vector<Out> out(static_cast<std::size_t>(numel));
   const auto same = [](auto value) { return value; };
   switch (dtype) {
-    case DType::kF64: convert_as<Out, double>(bytes, out, same); break;
-    case DType::kF32: convert_as<Out, float>(bytes, out, same); break;
-    case DType::kF16: convert_as<Out, std::uint16_t>(bytes, out, half_to_float); break;
-    case DType::kBF16: convert_as<Out, std::uint16_t>(bytes, out, bf16_to_float); break;
-    case DType::kI64: convert_as<Out, std::int64_t>(bytes, out, same); break;
-    case DType::kI32: convert_as<Out, std::int32_t>(bytes, out, same); break;
-    case DType::kI16: convert_as<Out, std::int16_t>(bytes, out, same); break;
-    case DType::kI8: convert_as<Out, std::int8_t>(bytes, out, same); break;
-    case DType::kU8: convert_as<Out, std::uint8_t>(bytes, out, same); break;
+    case DType::kF64:
+      convert_as<Out, double>(bytes, out, same);
+      break;
+    case DType::kF32:
+      convert_as<Out, float>(bytes, out, same);
+      break;
+    case DType::kF16:
+      convert_as<Out, std::uint16_t>(bytes, out, half_to_float);
+      break;
+    case DType::kBF16:
+      convert_as<Out, std::uint16_t>(bytes, out, bf16_to_float);
+      break;
+    case DType::kI64:
+      convert_as<Out, std::int64_t>(bytes, out, same);
+      break;
+    case DType::kI32:
+      convert_as<Out, std::int32_t>(bytes, out, same);
+      break;
+    case DType::kI16:
+      convert_as<Out, std::int16_t>(bytes, out, same);
+      break;
+    case DType::kI8:
+      convert_as<Out, std::int8_t>(bytes, out, same);
+      break;
+    case DType::kU8:
+      convert_as<Out, std::uint8_t>(bytes, out, same);
+      break;
     case DType::kBool:
       convert_as<Out, std::uint8_t>(bytes, out, [](std::uint8_t v) { return v != 0 ? 1 : 0; });
       break;
@@ -42,9 +75,7 @@ std::vector<Out> convert_all(DType dtype, std::span<const std::byte> bytes, std:
 
 }  // namespace
 
-std::string to_string(const Shape& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
+std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;

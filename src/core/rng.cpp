@@ -12,22 +12,6 @@ namespace {
 
 using Block = std::array<std::uint32_t, 4>;
 
-Block philox(Block counter, std::array<std::uint32_t, 2> key) {
-  constexpr std::uint32_t kM0 = 0xD2511F53U;
-  constexpr std::uint32_t kM1 = 0xCD9E8D57U;
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = static_cast<std::uint64_t>(kM0) * counter[0];
-    const std::uint64_t p1 = static_cast<std::uint64_t>(kM1) * counter[2];
-    counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0],
-               static_cast<std::uint32_t>(p1),
-               static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1],
-               static_cast<std::uint32_t>(p0)};
-    key[0] += 0x9E3779B9U;
-    key[1] += 0xBB67AE85U;
-  }
-  return counter;
-}
-
 // SplitMix64 finaliser: spreads (purpose, epoch, index) over the 96 counter bits not used for
 // the position inside the stream.
 std::uint64_t mix(std::uint64_t x) {
@@ -39,9 +23,26 @@ std::uint64_t mix(std::uint64_t x) {
 
 }  // namespace
 
+std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
+                                           std::array<std::uint32_t, 2> key) noexcept {
+  constexpr std::uint32_t kM0 = 0xD2511F53U;
+  constexpr std::uint32_t kM1 = 0xCD9E8D57U;
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t p0 = static_cast<std::uint64_t>(kM0) * counter[0];
+    const std::uint64_t p1 = static_cast<std::uint64_t>(kM1) * counter[2];
+    counter = {
+        static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
+        static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};
+    key[0] += 0x9E3779B9U;
+    key[1] += 0xBB67AE85U;
+  }
+  return counter;
+}
+
 Rng::Rng(std::uint64_t seed, RngPurpose purpose, std::uint64_t epoch, std::uint64_t index) {
   const std::uint64_t key = mix(seed ^ mix(static_cast<std::uint64_t>(purpose)));
-  const std::uint64_t stream = mix(epoch + 0x632BE59BD9B4E019ULL * static_cast<std::uint32_t>(purpose));
+  const std::uint64_t stream =
+      mix(epoch + 0x632BE59BD9B4E019ULL * static_cast<std::uint32_t>(purpose));
   state_.key = {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)};
   state_.counter = {0, static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(index),
                     static_cast<std::uint32_t>((index >> 32) ^ (stream >> 32))};
@@ -51,12 +52,12 @@ Rng::Rng(const State& state) : state_(state) {
   if (state_.used < 4) {  // regenerate the block the stored state was inside of
     Block previous = state_.counter;
     --previous[0];
-    block_ = philox(previous, state_.key);
+    block_ = philox4x32_10(previous, state_.key);
   }
 }
 
 void Rng::refill() {
-  block_ = philox(state_.counter, state_.key);
+  block_ = philox4x32_10(state_.counter, state_.key);
   ++state_.counter[0];
   state_.used = 0;
 }
@@ -114,6 +115,7 @@ double Rng::beta(double a, double b) {
 }
 
 std::vector<std::int64_t> Rng::permutation(std::int64_t count) {
+  CONOPA_ASSERT(count >= 0);
   std::vector<std::int64_t> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   for (std::int64_t i = count - 1; i > 0; --i) {

@@ -61,7 +61,8 @@ class HostTensor {
   [[nodiscard]] std::vector<float> to_f32() const;
   /// Converts every element to float64.
   [[nodiscard]] std::vector<double> to_f64() const;
-  /// Converts every element to int64; floats are truncated.
+  /// Converts every element to int64; floats are truncated, those beyond its range become its
+  /// limits and NaN becomes 0.
   [[nodiscard]] std::vector<std::int64_t> to_i64() const;
 
   /// The same bytes under another shape.

@@ -20,11 +20,17 @@ enum class RngPurpose : std::uint32_t {
   kTest = 9
 };
 
+/// One block of Philox 4x32-10: four random words out of a counter and a key, a pure function.
+/// @source Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+[[nodiscard]] std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
+                                                         std::array<std::uint32_t, 2> key) noexcept;
+
 /// Counter-based generator (Philox 4x32-10): a pure function of its key and counter.
 ///
 /// Construct one per (seed, purpose, epoch, index): the values then do not depend on which thread
 /// or worker draws them, or on what was drawn before. All distributions are written out here
-/// because those of <random> differ between standard libraries. Not thread-safe; cheap to copy.
+/// because those of <random> differ between standard libraries. A stream holds 2^34 words, then
+/// repeats. Not thread-safe; cheap to copy.
 /// @source Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 class Rng {
  public:
@@ -55,7 +61,7 @@ class Rng {
   [[nodiscard]] double gamma(double shape);
   /// Beta(a, b); a, b > 0.
   [[nodiscard]] double beta(double a, double b);
-  /// A random order of 0..count-1 (Fisher-Yates).
+  /// A random order of 0..count-1 (Fisher-Yates); count ≥ 0.
   [[nodiscard]] std::vector<std::int64_t> permutation(std::int64_t count);
 
  private:
