@@ -1,0 +1,108 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "conopa/arch/encoder_spec.h"
+
+namespace conopa::nn {
+
+/// Arithmetic of matrix products; everything else is float32.
+enum class Precision { kFp32, kBf16 };
+
+/// Which implementation of an operation runs.
+enum class Ops {
+  kAuto,   ///< fused kernels for float32 on the CPU, stock libtorch elsewhere
+  kStock,  ///< composed libtorch operations: any device and dtype, double differentiable
+  kFused   ///< room `kernels`; float32 CPU tensors only
+};
+
+/// How operations are executed.
+struct Exec {
+  Precision precision = Precision::kFp32;
+  Ops ops = Ops::kAuto;
+};
+
+/// y = x Wᵀ + b on rows. With bf16 the operands are rounded, the accumulation stays float32.
+///
+/// @param x  [rows, in], weight [out, in], bias [out] or undefined. Returns [rows, out].
+[[nodiscard]] at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
+                                const at::Tensor& bias, const Exec& exec);
+
+struct NormParameters {
+  arch::Norm kind = arch::Norm::kRms;
+  at::Tensor weight;  ///< [D]
+  at::Tensor bias;    ///< [D], kLayer only
+  double eps = 1e-6;
+};
+
+/// A branch waiting to be added to the residual stream.
+struct Branch {
+  at::Tensor value;         ///< [B·N, D], or undefined for none
+  at::Tensor sample_scale;  ///< [B] stochastic-depth factors (0 or 1/keep), or undefined for 1
+};
+
+/// h = x + scale·branch; y = norm(h). One pass over memory where the kernels apply.
+/// @param x  [B·N, D]. Returns {h, y}; h is x itself without a branch.
+[[nodiscard]] std::pair<at::Tensor, at::Tensor> add_norm(const at::Tensor& x, const Branch& branch,
+                                                         const NormParameters& norm,
+                                                         const Exec& exec);
+
+/// silu(gate) ⊙ up, both [rows, hidden].
+[[nodiscard]] at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up, const Exec& exec);
+
+/// Exact (erf) GELU.
+[[nodiscard]] at::Tensor gelu(const at::Tensor& x, const Exec& exec);
+
+/// Constants of attention over one sequence length.
+struct AttentionConstants {
+  std::int64_t heads = 1;
+  std::int64_t head_dim = 64;
+  arch::Mask mask = arch::Mask::kBidirectional;
+  double mask_rate = 0.0;  ///< α of the soft mask
+  at::Tensor cos;          ///< [N, Dh/2], undefined without rotation
+  at::Tensor sin;
+};
+
+/// Self-attention of a fused projection.
+/// @param qkv  [B·N, 3·D], channels q|k|v, each head-major. Returns [B·N, D].
+[[nodiscard]] at::Tensor attention(const at::Tensor& qkv, std::int64_t tokens,
+                                   const AttentionConstants& constants, const Exec& exec);
+
+/// Attention of one query per image that sees every key with weight one (a class token as the last
+/// row of any causal mask, or under none).
+/// @param q   [B, D]; kv [B·N, 2·D]; position of the query in the rotation table.
+[[nodiscard]] at::Tensor read_attention(const at::Tensor& q, const at::Tensor& kv,
+                                        std::int64_t tokens, std::int64_t position,
+                                        const AttentionConstants& constants, const Exec& exec);
+
+/// Rotates adjacent channel pairs of [B, H, N, Dh] by stock operations.
+[[nodiscard]] at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+
+/// Attention weights [B, H, N, N] after the mask, by stock operations; q, k are [B, H, N, Dh],
+/// already rotated.
+[[nodiscard]] at::Tensor attention_weights(const at::Tensor& q, const at::Tensor& k,
+                                           const AttentionConstants& constants);
+
+/// Mean cross entropy against a target distribution.
+/// @param logits  [B, K] float32; targets [B, K] rows, usually summing to 1.
+[[nodiscard]] at::Tensor soft_target_cross_entropy(const at::Tensor& logits,
+                                                   const at::Tensor& targets, const Exec& exec);
+
+/// Mean cross entropy against labels [B] int64 smoothed by `smoothing`.
+[[nodiscard]] at::Tensor label_cross_entropy(const at::Tensor& logits, const at::Tensor& labels,
+                                             double smoothing, const Exec& exec);
+
+/// Runs `body` without keeping its intermediate results and runs it again in the backward pass.
+///
+/// `body` must be a pure function of its inputs and of parameters that it captures; parameters
+/// receive their gradients from the second run. At least one input must require a gradient.
+[[nodiscard]] std::vector<at::Tensor> checkpoint(
+    const std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>& body,
+    const std::vector<at::Tensor>& inputs);
+
+}  // namespace conopa::nn
