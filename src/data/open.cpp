@@ -1,0 +1,195 @@
+#include "conopa/data/open.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <utility>
+
+#include "conopa/core/error.h"
+#include "conopa/data/cifar.h"
+#include "conopa/data/idx.h"
+#include "conopa/data/image_folder.h"
+#include "conopa/data/list.h"
+#include "conopa/data/subset.h"
+
+namespace conopa::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 5> kEvalSplits = {"val", "valid", "validation", "test",
+                                                         "eval"};
+
+// Whether a folder holds IDX or list files, told by their names.
+DataKind kind_of_files(const fs::path& folder) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.find("-images") != std::string::npos && name.find("idx") != std::string::npos) {
+      return DataKind::kIdx;
+    }
+    if (list_format_of(entry.path())) return DataKind::kList;
+  }
+  return DataKind::kAuto;
+}
+
+std::string eval_split_name(DataKind kind, const fs::path& path) {
+  if (kind != DataKind::kImageFolder && kind != DataKind::kList) return "test";
+  const bool is_list = kind == DataKind::kList;
+  const std::vector<std::string> listed = is_list ? list_splits(path) : std::vector<std::string>();
+  for (const std::string_view name : kEvalSplits) {
+    const bool present = is_list ? std::binary_search(listed.begin(), listed.end(), name)
+                                 : fs::is_directory(path / name);
+    if (present) return std::string(name);
+  }
+  return "val";  // opening it tells what exists instead
+}
+
+std::string settle_split(const DataOptions& options, Split split, DataKind kind,
+                         const fs::path& path) {
+  if (split == Split::kTrain) return options.train_split;
+  if (options.eval_split != "auto") return options.eval_split;
+  // A list of its own for evaluation needs no split column.
+  const bool own_list = kind == DataKind::kList && !options.eval_path.empty() &&
+                        fs::is_regular_file(path) && list_splits(path).empty();
+  return own_list ? "all" : eval_split_name(kind, path);
+}
+
+std::unique_ptr<Dataset> open_kind(DataKind kind, const fs::path& path, const std::string& split,
+                                   const ClassOptions& classes) {
+  switch (kind) {
+    case DataKind::kIdx:
+      return open_idx(path, split, classes);
+    case DataKind::kCifar10:
+      return open_cifar(path, CifarKind::kCifar10, split, classes);
+    case DataKind::kCifar100:
+      return open_cifar(path, CifarKind::kCifar100, split, classes);
+    case DataKind::kImageFolder:
+      return open_image_folder(path, split, classes);
+    case DataKind::kList:
+      return open_list(path, split, classes);
+    case DataKind::kAuto:
+      break;
+  }
+  CONOPA_ASSERT(false && "the kind has been detected");
+  return nullptr;
+}
+
+// Evaluation data that lies elsewhere must count its classes as training does.
+std::unique_ptr<Dataset> open_elsewhere(const DataOptions& options, DataKind kind,
+                                        const std::string& split) {
+  const DataKind train_kind =
+      options.kind == DataKind::kAuto ? detect_kind(options.path) : options.kind;
+  const std::unique_ptr<Dataset> train =
+      open_kind(train_kind, options.path, options.train_split,
+                {.num_classes = options.num_classes, .names = options.class_names});
+  if (kind != DataKind::kImageFolder) {
+    return open_kind(kind, options.eval_path, split, {.names = train->class_names()});
+  }
+  // Folder names are what ties an image folder to its classes: they must be the same.
+  std::unique_ptr<Dataset> eval =
+      open_kind(kind, options.eval_path, split,
+                {.num_classes = options.num_classes, .names = options.class_names});
+  const auto& ours = eval->class_names();
+  const auto& theirs = train->class_names();
+  if (ours != theirs) {
+    const auto [a, b] = std::mismatch(ours.begin(), ours.end(), theirs.begin(), theirs.end());
+    throw FormatError(options.eval_path,
+                      "expected the classes of {}, found {} instead of {} at class {}; give both "
+                      "the same class folders",
+                      options.path, a == ours.end() ? "none" : *a, b == theirs.end() ? "none" : *b,
+                      a - ours.begin());
+  }
+  return eval;
+}
+
+std::shared_ptr<const Dataset> limited(std::shared_ptr<const Dataset> dataset, std::int64_t limit,
+                                       const DataOptions& options) {
+  if (limit == 0 || limit >= dataset->size()) return dataset;
+  std::vector<std::int64_t> kept;
+  if (options.limit_mode == LimitMode::kFirst) {
+    kept.resize(static_cast<std::size_t>(limit));
+    std::iota(kept.begin(), kept.end(), std::int64_t{0});
+  } else {
+    kept = pick_balanced(all_labels(*dataset), limit, options.limit_seed);
+  }
+  return std::make_shared<Subset>(std::move(dataset), std::move(kept));
+}
+
+}  // namespace
+
+void DataOptions::visit(FieldVisitor& v) {
+  enum_field(v, "kind", kind, "storage format; auto looks at the path");
+  v.field("path", path, "folder or list file of the dataset");
+  v.field("eval_path", eval_path, "where the evaluation split lies if elsewhere");
+  v.field("train_split", train_split, "name of the training split");
+  v.field("eval_split", eval_split, "name of the evaluation split; auto = val, test, ...");
+  enum_field(v, "on_error", on_error, "broken images: stop with an error, or skip and list them");
+  v.field("num_classes", num_classes, "0 = as the data has it");
+  v.field("class_names", class_names, "names in class order; empty = as the data has them");
+  v.field("limit", limit, "training samples to keep; 0 = all");
+  v.field("eval_limit", eval_limit, "evaluation samples to keep; 0 = all");
+  enum_field(v, "limit_mode", limit_mode, "which samples a limit keeps");
+  v.field("limit_seed", limit_seed, "seed of the balanced choice");
+}
+
+void DataOptions::validate() const {
+  if (path.empty()) throw ConfigError("data", "path is missing; set data.path to the dataset");
+  if (train_split.empty() || eval_split.empty()) {
+    throw ConfigError("data", "splits must have a name; 'all' takes everything");
+  }
+  if (num_classes < 0 || num_classes > kMaxClasses) {
+    throw ConfigError("data", "num_classes must be 0 to {}, got {}", kMaxClasses, num_classes);
+  }
+  if (limit < 0 || eval_limit < 0) {
+    throw ConfigError("data", "limits must not be negative, got {}; 0 = all",
+                      std::min(limit, eval_limit));
+  }
+}
+
+DataKind detect_kind(const std::string& text) {
+  const fs::path path(text);
+  if (!fs::exists(path)) {
+    throw IoError(text, "expected a dataset, found nothing; check data.path");
+  }
+  if (!fs::is_directory(path)) {
+    if (list_format_of(path)) return DataKind::kList;
+    throw FormatError(text,
+                      "expected a folder or a .csv, .tsv or .jsonl list, found another file; "
+                      "set data.kind");
+  }
+  if (fs::exists(path / "data_batch_1.bin") || fs::exists(path / "cifar-10-batches-bin")) {
+    return DataKind::kCifar10;
+  }
+  const bool cifar100 = fs::exists(path / "train.bin") && fs::exists(path / "test.bin");
+  if (cifar100 || fs::exists(path / "cifar-100-binary")) return DataKind::kCifar100;
+  for (const std::string_view split : kEvalSplits) {
+    if (fs::is_directory(path / split)) return DataKind::kImageFolder;
+  }
+  if (fs::is_directory(path / "train")) return DataKind::kImageFolder;
+  const DataKind kind = kind_of_files(path);
+  return kind == DataKind::kAuto ? DataKind::kImageFolder : kind;
+}
+
+OpenedDataset open_dataset(const DataOptions& options, Split split) {
+  options.validate();
+  const bool elsewhere = split == Split::kEval && !options.eval_path.empty();
+  const std::string& path = elsewhere ? options.eval_path : options.path;
+  OpenedDataset out;
+  out.kind = options.kind == DataKind::kAuto ? detect_kind(path) : options.kind;
+  out.split = settle_split(options, split, out.kind, path);
+  std::shared_ptr<const Dataset> dataset =
+      elsewhere ? open_elsewhere(options, out.kind, out.split)
+                : open_kind(out.kind, path, out.split,
+                            {.num_classes = options.num_classes, .names = options.class_names});
+  dataset = limited(std::move(dataset), split == Split::kTrain ? options.limit : options.eval_limit,
+                    options);
+  auto broken = std::make_shared<BrokenFiles>();
+  if (options.on_error == OnError::kSkip) {
+    dataset = std::make_shared<SkipBroken>(std::move(dataset), broken);
+  }
+  out.dataset = std::move(dataset);
+  out.broken = std::move(broken);
+  return out;
+}
+
+}  // namespace conopa::data
