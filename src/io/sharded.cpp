@@ -1,0 +1,136 @@
+#include "conopa/io/sharded.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "conopa/core/error.h"
+#include "conopa/io/atomic_file.h"
+#include "conopa/io/checkpoint.h"
+#include "conopa/io/mapped_file.h"
+#include "conopa/io/safetensors.h"
+
+namespace conopa {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::int64_t kMaxIndexBytes = 100'000'000;
+
+Json parse_index(const std::filesystem::path& path) {
+  Json index = Json::parse(read_text_file(path, kMaxIndexBytes), nullptr, false);
+  if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
+    throw FormatError(path.string(),
+                      "expected JSON with an object 'weight_map', found something "
+                      "else; the index is damaged, download it again");
+  }
+  return index;
+}
+
+/// A shard must be a plain file name, so that an index cannot reach out of its folder.
+void check_shard_name(const std::string& name, const std::string& where) {
+  const bool plain = !name.empty() && name != "." && name != ".." &&
+                     name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+  if (!plain) {
+    throw FormatError(where, "shard name '{}' leads out of the folder; expected a plain file name",
+                      name);
+  }
+}
+
+Metadata read_metadata(const Json& index) {
+  Metadata metadata;
+  if (!index.contains("metadata") || !index["metadata"].is_object()) return metadata;
+  for (const auto& [key, value] : index["metadata"].items()) {
+    metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
+  }
+  return metadata;
+}
+
+std::unique_ptr<TensorSource> open_shard(const std::filesystem::path& index,
+                                         const std::string& name) {
+  const std::filesystem::path path = index.parent_path() / name;
+  if (!std::filesystem::exists(path)) {
+    throw IoError(index.string(), "expected shard '{}' beside the index, found none; download it",
+                  name);
+  }
+  if (recognise_checkpoint(*MappedFile::open(path)) == CheckpointKind::kShardIndex) {
+    throw FormatError(index.string(), "shard '{}' is itself an index; the index is damaged", name);
+  }
+  return open_checkpoint(path);
+}
+
+}  // namespace
+
+std::unique_ptr<ShardedCheckpoint> ShardedCheckpoint::open(const std::filesystem::path& index) {
+  const Json json = parse_index(index);
+  std::unique_ptr<ShardedCheckpoint> out(new ShardedCheckpoint(index.string()));
+  out->set_metadata(read_metadata(json));
+  std::map<std::string, std::size_t> position;
+  for (const auto& [name, file] : json["weight_map"].items()) {
+    if (!file.is_string()) {
+      throw FormatError(out->where(), "expected a file name for tensor '{}'; the index is damaged",
+                        name);
+    }
+    const auto& shard_name = file.get_ref<const std::string&>();
+    check_shard_name(shard_name, out->where());
+    const auto [place, inserted] = position.emplace(shard_name, out->shards_.size());
+    if (inserted) out->shards_.push_back(open_shard(index, shard_name));
+    const TensorSource& shard = *out->shards_[place->second];
+    out->add(name, shard.info(name));
+    out->shard_of_.push_back(place->second);
+  }
+  for (const auto& [name, unused] : position) out->shard_names_.push_back(name);
+  return out;
+}
+
+HostTensor ShardedCheckpoint::load(std::size_t index) const {
+  return shards_[shard_of_[index]]->read(names()[index]);
+}
+
+namespace {
+
+/// Cuts the list so that no part exceeds the limit, except for single large tensors.
+std::vector<std::span<const NamedTensor>> cut(std::span<const NamedTensor> tensors,
+                                              std::int64_t limit) {
+  std::vector<std::span<const NamedTensor>> parts;
+  std::size_t begin = 0;
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto size = static_cast<std::int64_t>(tensors[i].tensor.bytes().size());
+    if (i > begin && bytes + size > limit) {
+      parts.push_back(tensors.subspan(begin, i - begin));
+      begin = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  parts.push_back(tensors.subspan(begin));
+  return parts;
+}
+
+}  // namespace
+
+void write_sharded(const std::filesystem::path& folder, std::span<const NamedTensor> tensors,
+                   const Metadata& metadata, std::int64_t max_shard_bytes) {
+  const auto parts = cut(tensors, max_shard_bytes);
+  if (parts.size() == 1) {
+    return write_safetensors(folder / "model.safetensors", tensors, metadata);
+  }
+  Json weight_map = Json::object();
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, parts.size());
+    for (const NamedTensor& named : parts[i]) {
+      if (!weight_map.emplace(named.name, name).second) {
+        throw FormatError(folder.string(), "tensor name '{}' is used twice; rename it", named.name);
+      }
+      total += static_cast<std::int64_t>(named.tensor.bytes().size());
+    }
+    write_safetensors(folder / name, parts[i], metadata);
+  }
+  Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", std::move(weight_map)}};
+  for (const auto& [key, value] : metadata) index["metadata"].emplace(key, value);
+  write_file_atomically(folder / "model.safetensors.index.json", index.dump(2) + "\n");
+}
+
+}  // namespace conopa
