@@ -1,0 +1,46 @@
+#include "checkers.h"
+
+namespace conopa::parity {
+namespace {
+
+bool has_output(const Case& c, const std::string& name) { return c.io->contains(name); }
+
+struct Row {
+  std::string_view family;
+  std::string_view builder;  ///< must be part of the builder's name
+  std::string_view output;   ///< must be among the tensors; empty for any
+  Checker checker;
+};
+
+// The first row that fits runs the case.
+constexpr Row kRows[] = {
+    {"illama", "schedules", "", check_schedules},
+    {"illama", "weight_selection", "", check_illama_selection},
+    {"illama", "roadmap", "", check_illama_roadmap},
+    {"illama", "segmentation backbone", "", check_illama_features},
+    {"illama", "QAT", "", check_illama_quantized},
+    {"illama", "VisionTransformer", "loss", check_illama_training},
+    {"illama", "VisionTransformer", "", check_illama_model},
+    {"aim", "val_transforms", "", check_eval_transform},
+    {"gen_preprocess", "centre crop", "", check_halving_crop},
+};
+
+}  // namespace
+
+Checker find_checker(const Case& c, std::string& pending) {
+  const std::string family = c.family();
+  const std::string builder = c.builder();
+  bool known_family = false;
+  for (const Row& row : kRows) {
+    if (row.family != family) continue;
+    known_family = true;
+    if (builder.find(row.builder) == std::string::npos) continue;
+    if (!row.output.empty() && !has_output(c, std::string(row.output))) continue;
+    return row.checker;
+  }
+  pending = known_family ? "no task runs builder '" + builder + "' yet"
+                         : "family " + family + " is not built yet";
+  return nullptr;
+}
+
+}  // namespace conopa::parity
