@@ -1,57 +1,20 @@
 #include "conopa/io/atomic_file.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <string>
 #include <system_error>
 
 #include "conopa/core/error.h"
+#include "io/durable.h"
 #include "io/io_fault.h"
 
 namespace conopa {
-namespace {
-
-constexpr std::string_view kTemporaryMark = ".conopa-tmp-";
-
-/// A name that no other writer uses: process id and a counter.
-std::filesystem::path temporary_name(const std::filesystem::path& target) {
-  static std::atomic<std::uint64_t> counter{0};
-  return target.parent_path() / fmt::format(".{}{}{}-{}", target.filename().string(),
-                                            kTemporaryMark, ::getpid(), counter.fetch_add(1));
-}
-
-std::filesystem::path folder_of(const std::filesystem::path& path) {
-  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-}
-
-/// Waits until the disk holds the data; file systems without fsync (EINVAL) have nothing to wait
-/// for. Returns 0 or errno.
-int sync_descriptor(int descriptor) {
-  while (::fsync(descriptor) != 0) {
-    if (errno == EINTR) continue;
-    return errno == EINVAL ? 0 : errno;
-  }
-  return 0;
-}
-
-/// Makes a rename in `folder` durable. Returns 0 or errno.
-int sync_folder(const std::filesystem::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return errno;
-  const int error = sync_descriptor(descriptor);
-  ::close(descriptor);
-  return error;
-}
-
-}  // namespace
-
 AtomicFile::AtomicFile(std::filesystem::path target)
-    : target_(std::move(target)), temporary_(temporary_name(target_)) {
+    : target_(std::move(target)), temporary_(temporary_sibling(target_)) {
   if (!target_.has_filename())
     throw IoError(target_.string(), "expected a file name, found a folder");
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -114,21 +77,20 @@ void ensure_directory(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) throw_io_error(path, error.value(), "create the folder");
-  if (!std::filesystem::is_directory(path, error)) {
+  if (path_kind(path) != PathKind::kFolder) {
     throw IoError(path.string(), "expected a folder, found a file; choose another path");
   }
 }
 
 std::int64_t remove_stale_temporaries(const std::filesystem::path& folder) {
   std::int64_t removed = 0;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
+  for (const std::filesystem::path& path : list_folder(folder)) {
+    const std::string name = path.filename().string();
     if (!name.starts_with('.') || name.find(kTemporaryMark) == std::string::npos) continue;
     std::error_code ignored;
-    if (entry.is_regular_file(ignored) && std::filesystem::remove(entry.path(), ignored)) ++removed;
+    const bool regular = std::filesystem::is_regular_file(path, ignored);
+    if (regular && std::filesystem::remove(path, ignored)) ++removed;
   }
-  if (error) throw_io_error(folder, error.value(), "list the folder");
   return removed;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <system_error>
 #include <vector>
 
 #include "conopa/core/error.h"
@@ -11,6 +10,7 @@
 #include "conopa/io/safetensors.h"
 #include "conopa/io/sharded.h"
 #include "conopa/io/zip_reader.h"
+#include "io/io_fault.h"
 
 namespace conopa {
 namespace {
@@ -80,14 +80,13 @@ bool looks_like_safetensors(const MappedFile& file, std::string_view head) {
 
 std::filesystem::path find_in_folder(const std::filesystem::path& folder) {
   for (const std::string_view name : kUsualNames) {
-    if (std::filesystem::exists(folder / name)) return folder / name;
+    if (path_exists(folder / name)) return folder / name;
   }
   std::vector<std::filesystem::path> found;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string extension = entry.path().extension().string();
+  for (const std::filesystem::path& path : list_folder(folder)) {
+    const std::string extension = path.extension().string();
     if (std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end()) {
-      found.push_back(entry.path());
+      found.push_back(path);
     }
   }
   if (found.size() == 1) return found.front();
@@ -114,7 +113,7 @@ CheckpointKind recognise_checkpoint(const MappedFile& file) {
 
 std::unique_ptr<TensorSource> open_checkpoint(const std::filesystem::path& path,
                                               const PthOptions& options) {
-  if (std::filesystem::is_directory(path)) return open_checkpoint(find_in_folder(path), options);
+  if (path_kind(path) == PathKind::kFolder) return open_checkpoint(find_in_folder(path), options);
   std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   switch (recognise_checkpoint(*file)) {
     case CheckpointKind::kSafetensors:

@@ -1,5 +1,6 @@
 #include "io/io_fault.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -44,6 +45,29 @@ void throw_io_error(const std::filesystem::path& path, int error, std::string_vi
   throw IoError(path.string(), "cannot {}: {}; {}{}{}", doing,
                 std::generic_category().message(error), remedy_for(error), note.empty() ? "" : "; ",
                 note);
+}
+
+PathKind path_kind(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (status.type() == std::filesystem::file_type::not_found) return PathKind::kMissing;
+  if (error) throw_io_error(path, error.value(), "examine");
+  return std::filesystem::is_directory(status) ? PathKind::kFolder : PathKind::kFile;
+}
+
+bool path_exists(const std::filesystem::path& path) {
+  return path_kind(path) != PathKind::kMissing;
+}
+
+std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> paths;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  const std::filesystem::directory_iterator end;
+  for (; !error && entry != end; entry.increment(error)) paths.push_back(entry->path());
+  if (error) throw_io_error(folder, error.value(), "list the folder");
+  std::sort(paths.begin(), paths.end());
+  return paths;
 }
 
 }  // namespace conopa

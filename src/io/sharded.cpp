@@ -9,6 +9,7 @@
 #include "conopa/io/checkpoint.h"
 #include "conopa/io/mapped_file.h"
 #include "conopa/io/safetensors.h"
+#include "io/io_fault.h"
 
 namespace conopa {
 namespace {
@@ -49,7 +50,7 @@ Metadata read_metadata(const Json& index) {
 std::unique_ptr<TensorSource> open_shard(const std::filesystem::path& index,
                                          const std::string& name) {
   const std::filesystem::path path = index.parent_path() / name;
-  if (!std::filesystem::exists(path)) {
+  if (!path_exists(path)) {
     throw IoError(index.string(), "expected shard '{}' beside the index, found none; download it",
                   name);
   }
