@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "conopa/core/error.h"
+#include "conopa/image/geometry.h"
 #include "image/alpha.h"
 #include "image/resample.h"
 
@@ -29,28 +30,10 @@ void check_request(const ImageView& image, std::int64_t width, std::int64_t heig
 
 Image resize_nearest(const ImageView& image, std::int64_t width, std::int64_t height,
                      const Box& box) {
-  const auto sample_positions = [](double low, double high, std::int64_t in, std::int64_t out) {
-    const double step = (high - low) / static_cast<double>(out);
-    std::vector<std::int64_t> positions(static_cast<std::size_t>(out));
-    double at = low + step * 0.5;
-    for (std::int64_t& position : positions) {  // adds up as PIL does, rounding included
-      position = std::min(static_cast<std::int64_t>(at), in - 1);
-      at += step;
-    }
-    return positions;
-  };
-  const auto xs = sample_positions(box.left, box.right, image.width, width);
-  const auto ys = sample_positions(box.top, box.bottom, image.height, height);
-  Image out(width, height, image.channels);
-  for (std::int64_t y = 0; y < height; ++y) {
-    const std::uint8_t* source = image.row(ys[static_cast<std::size_t>(y)]);
-    std::uint8_t* target = out.row(y);
-    for (const std::int64_t x : xs) {
-      std::memcpy(target, source + x * image.channels, static_cast<std::size_t>(image.channels));
-      target += image.channels;
-    }
-  }
-  return out;
+  const AffineMatrix matrix = {
+      static_cast<double>(box.right - box.left) / static_cast<double>(width),  0,      box.left, 0,
+      static_cast<double>(box.bottom - box.top) / static_cast<double>(height), box.top};
+  return affine(image, width, height, matrix, Filter::kNearest, Fill{});
 }
 
 /// Scales the rows of `image` to axis.size() pixels.
