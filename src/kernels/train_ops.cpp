@@ -4,6 +4,9 @@
 
 #include "kernels/reference/attention.h"
 #include "kernels/reference/rowwise.h"
+#ifdef CONOPA_X86_KERNELS
+#include "kernels/train_ops_isa.h"
+#endif
 
 namespace conopa::kernels {
 
@@ -31,7 +34,11 @@ constexpr TrainOps kReferenceOps{.isa = Isa::kReference,
 }  // namespace
 
 std::span<const TrainOps> train_ops_table() noexcept {
+#ifdef CONOPA_X86_KERNELS
+  static const std::array<TrainOps, 3> table{avx512::train_ops(), avx2::train_ops(), kReferenceOps};
+#else
   static const std::array<TrainOps, 1> table{kReferenceOps};
+#endif
   return table;
 }
 

@@ -1,0 +1,277 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "conopa/core/parallel.h"
+#include "conopa/kernels/attention.h"
+#include "kernels/scratch.h"
+#include "kernels/simd/attention_rows.h"
+#include "kernels/simd/gemm.h"
+
+namespace conopa::kernels::simd {
+
+inline constexpr float kLog2E = 1.44269504F;
+inline constexpr float kLn2 = 0.693147181F;
+
+/// One thread's work on one head after the other: dense padded copies of the head's rows in
+/// scratch, and a tile of scores for some of the queries.
+///
+/// Scores are kept in powers of two: q is loaded with the factor scale * log2(e).
+template <typename V>
+class AttentionHead {
+ public:
+  explicit AttentionHead(const AttentionInput& input)
+      : in_(input),
+        s_(input.shape),
+        width_(padded(s_.head_width)),
+        keys_(padded(s_.keys)),
+        tile_(tile_rows(s_)) {
+    const std::int64_t key_block = keys_ * width_;
+    const std::int64_t query_block = s_.queries * width_;
+    const std::int64_t floats =
+        5 * key_block + 2 * query_block + tile_ * (2 * keys_ + width_) + padded(tile_);
+    float* next = thread_scratch(ScratchSlot::kLocal, floats);
+    const auto take = [&next](std::int64_t count) {
+      float* const block = next;
+      next += count;
+      return block;
+    };
+    k_ = take(key_block);
+    kt_ = take(key_block);
+    vt_ = take(key_block);
+    scores_ = take(tile_ * keys_);
+    dscores_ = take(tile_ * keys_);
+    rows_ = take(tile_ * width_);
+    sums_ = take(padded(tile_));
+    dk_ = take(key_block);
+    dv_ = take(key_block);
+    q_ = take(query_block);
+    dout_ = take(query_block);
+  }
+
+  void forward(std::int64_t b, std::int64_t h, const AttentionOutput& output) noexcept;
+  void backward(std::int64_t b, std::int64_t h, std::span<const float> dout,
+                std::span<const float> lse, const AttentionGrads& grads) noexcept;
+
+ private:
+  static constexpr std::int64_t vectors(std::int64_t floats) noexcept {
+    return (floats + V::kLanes - 1) / V::kLanes;
+  }
+  static constexpr std::int64_t padded(std::int64_t floats) noexcept {
+    return vectors(floats) * V::kLanes;
+  }
+  /// 64 KiB of scores, in whole blocks of the register tile's rows, but at least 24 queries.
+  static std::int64_t tile_rows(const AttentionShape& s) noexcept {
+    const std::int64_t fit = 16384 / padded(s.keys) / 24 * 24;
+    const std::int64_t tile = fit < 24 ? 24 : fit;
+    return tile < s.queries ? tile : s.queries;
+  }
+
+  void load_queries_and_keys(std::int64_t b, std::int64_t h) noexcept;
+  void load_values(std::int64_t b, std::int64_t h, float* to) noexcept;
+  void transpose(const float* from, float* to) const noexcept;
+  void score_tile(std::int64_t first, std::int64_t rows) noexcept;
+  void softmax_tile(std::int64_t first, std::int64_t rows, std::int64_t head_row,
+                    const AttentionOutput& output) noexcept;
+  void write_map(std::int64_t r, float* map) const noexcept;
+  void softmax_backward_tile(std::int64_t first, std::int64_t rows, const float* lse) noexcept;
+  void key_gradients(std::int64_t first, std::int64_t rows) noexcept;
+  void store_gradients(const float* from, std::int64_t count, float factor, const RopeTable& rope,
+                       std::int64_t b, std::int64_t h, std::int64_t token, const MutableRows& to,
+                       std::int64_t tokens) const noexcept;
+
+  const AttentionInput& in_;
+  const AttentionShape s_;
+  const std::int64_t width_;  ///< padded head width
+  const std::int64_t keys_;   ///< padded key count
+  const std::int64_t tile_;   ///< queries per score tile
+  HeadMask mask_;
+  float* q_;
+  float* k_;
+  float* kt_;  ///< [width, keys]
+  float* vt_;  ///< [width, keys] in backward, [keys, width] in forward
+  float* scores_;
+  float* dscores_;
+  float* rows_;  ///< a tile of outputs or of query gradients
+  float* sums_;
+  float* dk_;
+  float* dv_;
+  float* dout_;
+};
+
+template <typename V>
+void AttentionHead<V>::transpose(const float* from, float* to) const noexcept {
+  for (std::int64_t j = 0; j < keys_; j += V::kLanes) {
+    for (std::int64_t d = 0; d < width_; d += V::kLanes) {
+      V::transpose(from + j * width_ + d, width_, to + d * keys_ + j, keys_);
+    }
+  }
+}
+
+template <typename V>
+void AttentionHead<V>::load_queries_and_keys(std::int64_t b, std::int64_t h) noexcept {
+  mask_ = head_mask(in_.mask, b, s_.keys);
+  const std::int64_t offset = h * s_.head_width;
+  load_head<V>(in_.q, b * s_.queries, s_.queries, offset, s_.head_width, in_.rope_q, b, h,
+               in_.scale * kLog2E, q_, width_);
+  load_head<V>(in_.k, b * s_.keys, s_.keys, offset, s_.head_width, in_.rope_k, b, h, 1.0F, k_,
+               width_);
+  for (float* p = k_ + s_.keys * width_; p < k_ + keys_ * width_; p += V::kLanes) {
+    V::zero().store(p);
+  }
+  transpose(k_, kt_);
+}
+
+template <typename V>
+void AttentionHead<V>::load_values(std::int64_t b, std::int64_t h, float* to) noexcept {
+  load_head<V>(in_.v, b * s_.keys, s_.keys, h * s_.head_width, s_.head_width, {}, b, h, 1.0F, to,
+               width_);
+  for (float* p = to + s_.keys * width_; p < to + keys_ * width_; p += V::kLanes) {
+    V::zero().store(p);
+  }
+}
+
+template <typename V>
+void AttentionHead<V>::score_tile(std::int64_t first, std::int64_t rows) noexcept {
+  gemm<V>(rows, vectors(keys_), GemmLeft<false>{q_ + first * width_, width_}, {kt_, keys_},
+          {scores_, keys_, false}, [&](std::int64_t r0, std::int64_t r1) {
+            return GemmRange{0, s_.head_width, vectors(mask_.score.limit(first + r0, first + r1))};
+          });
+}
+
+template <typename V>
+void AttentionHead<V>::write_map(std::int64_t r, float* map) const noexcept {
+  scale_row<V>(scores_ + r * keys_, map, s_.keys, sums_[r]);
+}
+
+template <typename V>
+void AttentionHead<V>::softmax_tile(std::int64_t first, std::int64_t rows, std::int64_t head_row,
+                                    const AttentionOutput& output) noexcept {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t i = first + r;
+    const SoftmaxRow row = softmax_row<V>(scores_ + r * keys_, mask_.score.limit(i), keys_,
+                                          mask_.soft ? i + 1 : s_.keys, mask_.alpha);
+    sums_[r] = 1.0F / row.sum;
+    if (!output.lse.empty()) {
+      output.lse.data()[head_row + i] = kLn2 * (row.top + std::log2(row.sum));
+    }
+    if (!output.map.empty()) write_map(r, output.map.data() + (head_row + i) * s_.keys);
+  }
+}
+
+template <typename V>
+void AttentionHead<V>::forward(std::int64_t b, std::int64_t h,
+                               const AttentionOutput& output) noexcept {
+  load_queries_and_keys(b, h);
+  load_values(b, h, vt_);
+  const std::int64_t head_row = (b * s_.heads + h) * s_.queries;
+  for (std::int64_t first = 0; first < s_.queries; first += tile_) {
+    const std::int64_t rows = tile_ < s_.queries - first ? tile_ : s_.queries - first;
+    score_tile(first, rows);
+    softmax_tile(first, rows, head_row, output);
+    gemm<V>(rows, vectors(width_), GemmLeft<false>{scores_, keys_}, {vt_, width_},
+            {rows_, width_, false}, [&](std::int64_t r0, std::int64_t r1) {
+              return GemmRange{0, mask_.value.limit(first + r0, first + r1), vectors(width_)};
+            });
+    for (std::int64_t r = 0; r < rows; ++r) {
+      float* const out =
+          output.out.data() + ((b * s_.queries + first + r) * s_.heads + h) * s_.head_width;
+      scale_row<V>(rows_ + r * width_, out, s_.head_width, sums_[r]);
+    }
+  }
+}
+
+template <typename V>
+void AttentionHead<V>::softmax_backward_tile(std::int64_t first, std::int64_t rows,
+                                             const float* lse) noexcept {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t i = first + r;
+    softmax_backward_row<V>(scores_ + r * keys_, dscores_ + r * keys_, lse[i] * kLog2E,
+                            {.score = mask_.score.limit(i),
+                             .value = mask_.value.limit(i),
+                             .diagonal = mask_.soft ? i + 1 : s_.keys,
+                             .padded = keys_,
+                             .alpha = mask_.alpha});
+  }
+}
+
+/// dv += A^T dout and dk += dS^T q over the queries of one tile.
+template <typename V>
+void AttentionHead<V>::key_gradients(std::int64_t first, std::int64_t rows) noexcept {
+  const auto range = [&](const Visibility& visibility, std::int64_t j) {
+    const std::int64_t start = visibility.first_query(j, first) - first;
+    return GemmRange{start < rows ? start : rows, rows, vectors(width_)};
+  };
+  gemm<V>(s_.keys, vectors(width_), GemmLeft<true>{scores_, keys_},
+          {dout_ + first * width_, width_}, {dv_, width_, first > 0},
+          [&](std::int64_t j, std::int64_t) { return range(mask_.value, j); });
+  gemm<V>(s_.keys, vectors(width_), GemmLeft<true>{dscores_, keys_}, {q_ + first * width_, width_},
+          {dk_, width_, first > 0},
+          [&](std::int64_t j, std::int64_t) { return range(mask_.score, j); });
+}
+
+template <typename V>
+void AttentionHead<V>::store_gradients(const float* from, std::int64_t count, float factor,
+                                       const RopeTable& rope, std::int64_t b, std::int64_t h,
+                                       std::int64_t token, const MutableRows& to,
+                                       std::int64_t tokens) const noexcept {
+  for (std::int64_t n = 0; n < count; ++n) {
+    rotate_row<V, true>(from + n * width_, to.row(b * tokens + token + n) + h * s_.head_width,
+                        s_.head_width, rope.pairs, angles_of(rope, b, token + n, h, s_.head_width),
+                        factor);
+  }
+}
+
+template <typename V>
+void AttentionHead<V>::backward(std::int64_t b, std::int64_t h, std::span<const float> dout,
+                                std::span<const float> lse, const AttentionGrads& grads) noexcept {
+  load_queries_and_keys(b, h);
+  load_values(b, h, dv_);  // only its transpose is needed; the gradient overwrites it
+  transpose(dv_, vt_);
+  load_head<V>({dout, s_.heads * s_.head_width}, b * s_.queries, s_.queries, h * s_.head_width,
+               s_.head_width, {}, b, h, 1.0F, dout_, width_);
+  const float* const head_lse = lse.data() + (b * s_.heads + h) * s_.queries;
+  for (std::int64_t first = 0; first < s_.queries; first += tile_) {
+    const std::int64_t rows = tile_ < s_.queries - first ? tile_ : s_.queries - first;
+    score_tile(first, rows);
+    gemm<V>(
+        rows, vectors(keys_), GemmLeft<false>{dout_ + first * width_, width_}, {vt_, keys_},
+        {dscores_, keys_, false}, [&](std::int64_t r0, std::int64_t r1) {
+          return GemmRange{0, s_.head_width, vectors(mask_.value.limit(first + r0, first + r1))};
+        });
+    softmax_backward_tile(first, rows, head_lse);
+    key_gradients(first, rows);
+    gemm<V>(rows, vectors(width_), GemmLeft<false>{dscores_, keys_}, {k_, width_},
+            {rows_, width_, false}, [&](std::int64_t r0, std::int64_t r1) {
+              return GemmRange{0, mask_.score.limit(first + r0, first + r1), vectors(width_)};
+            });
+    store_gradients(rows_, rows, in_.scale, in_.rope_q, b, h, first, grads.dq, s_.queries);
+  }
+  // q carries scale * log2(e), of which only the scale belongs into dk.
+  store_gradients(dk_, s_.keys, kLn2, in_.rope_k, b, h, 0, grads.dk, s_.keys);
+  store_gradients(dv_, s_.keys, 1.0F, {}, b, h, 0, grads.dv, s_.keys);
+}
+
+template <typename V>
+void attention_forward(const AttentionInput& input, const AttentionOutput& output) {
+  const std::int64_t heads = input.shape.heads;
+  parallel_for(0, input.shape.batch * heads, 1, [&](std::int64_t begin, std::int64_t end) {
+    AttentionHead<V> head(input);
+    for (std::int64_t t = begin; t < end; ++t) head.forward(t / heads, t % heads, output);
+  });
+}
+
+template <typename V>
+void attention_backward(const AttentionInput& input, std::span<const float> dout,
+                        std::span<const float> lse, const AttentionGrads& grads) {
+  const std::int64_t heads = input.shape.heads;
+  parallel_for(0, input.shape.batch * heads, 1, [&](std::int64_t begin, std::int64_t end) {
+    AttentionHead<V> head(input);
+    for (std::int64_t t = begin; t < end; ++t) {
+      head.backward(t / heads, t % heads, dout, lse, grads);
+    }
+  });
+}
+
+}  // namespace conopa::kernels::simd

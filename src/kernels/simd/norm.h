@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "conopa/core/parallel.h"
+#include "conopa/kernels/norm.h"
+#include "kernels/simd/column_sums.h"
+#include "kernels/simd/rope.h"
+
+namespace conopa::kernels::simd {
+
+inline float sample_scale(const Residual& residual, std::int64_t row) noexcept {
+  return residual.sample_scale.empty()
+             ? 1.0F
+             : residual.sample_scale.data()[row / residual.rows_per_sample];
+}
+
+/// h = x + scale * branch.
+template <typename V>
+inline void add_branch(const float* x, const float* branch, float scale, std::int64_t width,
+                       float* h) noexcept {
+  for (std::int64_t d = 0; d < width; d += V::kLanes) {
+    const std::int64_t n = lanes_at<V>(d, width);
+    V::fma(V::load(branch + d, n), V::set(scale), V::load(x + d, n)).store(h + d, n);
+  }
+}
+
+/// Sum over the row of (x - shift)^2, or of x for kPlain.
+template <typename V, bool kPlain>
+inline float row_sum(const float* x, std::int64_t width, float shift) noexcept {
+  V sum = V::zero();
+  std::int64_t d = 0;
+  for (; d + V::kLanes <= width; d += V::kLanes) {
+    const V v = V::load(x + d) - V::set(shift);
+    sum = kPlain ? sum + v : V::fma(v, v, sum);
+  }
+  if (d < width) {
+    const V all = V::load(x + d, width - d) - V::set(shift);
+    const V v = V::select(V::first(width - d), all, V::zero());
+    sum = kPlain ? sum + v : V::fma(v, v, sum);
+  }
+  return sum.sum();
+}
+
+/// y = (x - mean) * inv_std * weight + bias.
+template <typename V>
+inline void apply_norm(const float* x, float mean, float inv_std, const float* weight,
+                       const float* bias, std::int64_t width, float* y) noexcept {
+  const V scale = V::set(inv_std);
+  const V shift = V::set(mean);
+  for (std::int64_t d = 0; d < width; d += V::kLanes) {
+    const std::int64_t n = lanes_at<V>(d, width);
+    V v = (V::load(x + d, n) - shift) * scale;
+    if (weight != nullptr) v = v * V::load(weight + d, n);
+    if (bias != nullptr) v = v + V::load(bias + d, n);
+    v.store(y + d, n);
+  }
+}
+
+template <typename V>
+inline void norm_forward_row(const NormShape& shape, const NormForward& a,
+                             std::int64_t row) noexcept {
+  const std::int64_t first = row * shape.width;
+  const float* x = a.x.data() + first;
+  if (!a.residual.branch.empty()) {
+    float* const sum = a.sum.data() + first;
+    add_branch<V>(x, a.residual.branch.data() + first, sample_scale(a.residual, row), shape.width,
+                  sum);
+    x = sum;
+  } else if (!a.sum.empty() && a.sum.data() != a.x.data()) {
+    scale_row<V>(x, a.sum.data() + first, shape.width, 1.0F);
+  }
+  const auto count = static_cast<float>(shape.width);
+  const float mean =
+      shape.kind == NormKind::kLayer ? row_sum<V, true>(x, shape.width, 0.0F) / count : 0.0F;
+  const float variance = row_sum<V, false>(x, shape.width, mean) / count;
+  const float inv_std = 1.0F / std::sqrt(variance + shape.eps);
+  apply_norm<V>(x, mean, inv_std, a.weight.data(), a.bias.data(), shape.width, a.y.data() + first);
+  if (!a.mean.empty()) a.mean.data()[row] = mean;
+  if (!a.inv_std.empty()) a.inv_std.data()[row] = inv_std;
+}
+
+template <typename V>
+void norm_forward(const NormShape& shape, const NormForward& args) {
+  parallel_for(0, shape.rows, 32, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) norm_forward_row<V>(shape, args, row);
+  });
+}
+
+/// dx of one row; adds to the partial sums dweight and dbias (null for not wanted).
+template <typename V>
+inline void norm_backward_row(const NormShape& shape, const NormBackward& a, std::int64_t row,
+                              float* dweight, float* dbias) noexcept {
+  const std::int64_t first = row * shape.width;
+  const float* const x = a.x.data() + first;
+  const float* const dy = a.dy.data() + first;
+  const float* const weight = a.weight.data();
+  const bool layer = shape.kind == NormKind::kLayer;
+  const V mean = V::set(layer ? a.mean.data()[row] : 0.0F);
+  const V inv_std = V::set(a.inv_std.data()[row]);
+  V sum_slope = V::zero();
+  V sum_product = V::zero();
+  for (std::int64_t d = 0; d < shape.width; d += V::kLanes) {
+    const std::int64_t n = lanes_at<V>(d, shape.width);
+    const V grad = V::load(dy + d, n);  // zero in the tail, so the tail adds nothing
+    const V normed = (V::load(x + d, n) - mean) * inv_std;
+    const V slope = weight != nullptr ? grad * V::load(weight + d, n) : grad;
+    sum_slope = sum_slope + slope;
+    sum_product = V::fma(slope, normed, sum_product);
+    if (dweight != nullptr) V::fma(grad, normed, V::load(dweight + d, n)).store(dweight + d, n);
+    if (dbias != nullptr) (grad + V::load(dbias + d, n)).store(dbias + d, n);
+  }
+  const auto count = static_cast<float>(shape.width);
+  const V mean_slope = V::set(layer ? sum_slope.sum() / count : 0.0F);
+  const V mean_product = V::set(sum_product.sum() / count);
+  const V scale = V::set(sample_scale(a.residual, row));
+  for (std::int64_t d = 0; d < shape.width; d += V::kLanes) {
+    const std::int64_t n = lanes_at<V>(d, shape.width);
+    const V grad = V::load(dy + d, n);
+    const V normed = (V::load(x + d, n) - mean) * inv_std;
+    const V slope = weight != nullptr ? grad * V::load(weight + d, n) : grad;
+    V dx = (slope - mean_slope - normed * mean_product) * inv_std;
+    if (!a.dsum.empty()) dx = dx + V::load(a.dsum.data() + first + d, n);
+    dx.store(a.dx.data() + first + d, n);
+    if (!a.dbranch.empty()) (dx * scale).store(a.dbranch.data() + first + d, n);
+  }
+}
+
+template <typename V>
+void norm_backward(const NormShape& shape, const NormBackward& args) {
+  const std::int64_t wanted = (args.dweight.empty() ? 0 : 1) + (args.dbias.empty() ? 0 : 1);
+  sum_in_chunks<V>(
+      shape.rows, wanted * shape.width,
+      [&](std::int64_t begin, std::int64_t end, float* partial) {
+        float* const dweight = args.dweight.empty() ? nullptr : partial;
+        float* const dbias = args.dbias.empty() ? nullptr : partial + (wanted - 1) * shape.width;
+        for (std::int64_t row = begin; row < end; ++row) {
+          norm_backward_row<V>(shape, args, row, dweight, dbias);
+        }
+      },
+      [&](const float* sums) {
+        if (!args.dweight.empty()) scale_row<V>(sums, args.dweight.data(), shape.width, 1.0F);
+        if (!args.dbias.empty()) {
+          scale_row<V>(sums + (wanted - 1) * shape.width, args.dbias.data(), shape.width, 1.0F);
+        }
+      });
+}
+
+}  // namespace conopa::kernels::simd
