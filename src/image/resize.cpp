@@ -116,10 +116,14 @@ Image resize(const ImageView& image, std::int64_t width, std::int64_t height, Fi
 }
 
 Size size_for_short_side(Size size, std::int64_t short_side) {
-  if (size.width <= size.height) {
-    return {short_side, std::max(short_side * size.height / size.width, std::int64_t{1})};
+  return size_to_cover(size, {short_side, short_side});
+}
+
+Size size_to_cover(Size size, Size target) {
+  if (size.width * target.height <= size.height * target.width) {
+    return {target.width, std::max(target.width * size.height / size.width, target.height)};
   }
-  return {std::max(short_side * size.width / size.height, std::int64_t{1}), short_side};
+  return {std::max(target.height * size.width / size.height, target.width), target.height};
 }
 
 Image center_crop_by_halving(const ImageView& image, std::int64_t side) {

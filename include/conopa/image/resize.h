@@ -36,14 +36,17 @@ struct Box {
 [[nodiscard]] Image resize(const ImageView& image, std::int64_t width, std::int64_t height,
                            Filter filter, const std::optional<Box>& box = std::nullopt);
 
-/// Size after scaling the shorter side to `short_side`, the longer one rounded down (torchvision
-/// Resize).
+/// Sides in pixels.
 struct Size {
   std::int64_t width = 0;
   std::int64_t height = 0;
   friend bool operator==(const Size&, const Size&) = default;
 };
+/// Size after scaling the shorter side to `short_side`, the longer one rounded down (torchvision
+/// Resize).
 [[nodiscard]] Size size_for_short_side(Size size, std::int64_t short_side);
+/// The smallest scaled size that covers `target`; for a square target that of the shorter side.
+[[nodiscard]] Size size_to_cover(Size size, Size target);
 
 /// The square centre crop used to train diffusion transformers: halves with the box filter while
 /// the short side is at least twice `side`, scales it to `side` with bicubic, cuts the centre.

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "conopa/core/fields.h"
@@ -95,6 +96,8 @@ class Transform {
 
  protected:
   explicit Transform(Shape shape) : shape_(std::move(shape)) {}
+  /// @throws ShapeError unless `out` has the length of output_shape().
+  void check_output(std::span<const float> out) const;
 
  private:
   Shape shape_;
