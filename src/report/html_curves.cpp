@@ -1,0 +1,116 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "conopa/report/plot.h"
+#include "report/html_parts.h"
+
+namespace conopa::report {
+namespace {
+
+/// How a well-known metric is shown; the order is that of the page.
+struct KnownMetric {
+  std::string_view name;
+  std::string_view title;
+  ValueFormat format = ValueFormat::kNumber;
+  bool leads = false;  // drawn large
+};
+
+constexpr KnownMetric kKnown[] = {
+    {"loss", "Loss", ValueFormat::kNumber, true},
+    {"top1", "Top-1 accuracy", ValueFormat::kPercent, true},
+    {"accuracy", "Accuracy", ValueFormat::kPercent, true},
+    {"top5", "Top-5 accuracy", ValueFormat::kPercent},
+    {"lr", "Learning rate"},
+    {"grad_norm", "Gradient norm"},
+    {"images_per_second", "Images per second"},
+    {"ece", "Calibration error (ECE)", ValueFormat::kPercent},
+};
+
+/// All series of one metric.
+struct MetricGroup {
+  KnownMetric look;
+  std::size_t order = std::size(kKnown);
+  std::string title;
+  std::vector<const MetricSeries*> series;
+};
+
+std::string readable(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  if (!name.empty()) {
+    name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
+  }
+  return name;
+}
+
+MetricGroup make_group(const std::string& name) {
+  for (std::size_t i = 0; i < std::size(kKnown); ++i) {
+    if (kKnown[i].name == name) return {kKnown[i], i, std::string(kKnown[i].title), {}};
+  }
+  return {{name, {}}, std::size(kKnown), readable(name), {}};
+}
+
+std::vector<MetricGroup> make_groups(const std::vector<MetricSeries>& series) {
+  std::vector<MetricGroup> groups;
+  for (const MetricSeries& item : series) {
+    auto it = std::find_if(groups.begin(), groups.end(),
+                           [&](const MetricGroup& group) { return group.look.name == item.name; });
+    if (it == groups.end()) it = groups.insert(it, make_group(item.name));
+    it->series.push_back(&item);
+  }
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const MetricGroup& a, const MetricGroup& b) { return a.order < b.order; });
+  return groups;
+}
+
+/// Gradient norms span orders of magnitude; a log axis then reads better.
+AxisScale scale_of(const MetricGroup& group) {
+  if (group.look.name != "grad_norm") return AxisScale::kLinear;
+  double low = HUGE_VAL;
+  double high = 0.0;
+  for (const MetricSeries* series : group.series) {
+    for (const double value : series->values) {
+      if (!std::isfinite(value) || value <= 0) continue;
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+  }
+  return high > 30 * low ? AxisScale::kLog : AxisScale::kLinear;
+}
+
+/// Train is always blue and evaluation orange; others follow.
+int color_of(const std::string& split, std::size_t position) {
+  if (split.empty() || split == "train") return 0;
+  if (split == "eval" || split == "val" || split == "test") return 1;
+  return 2 + static_cast<int>(position % 4);
+}
+
+std::string group_html(const MetricGroup& group) {
+  LineChart chart;
+  chart.title = group.title;
+  chart.y_format = group.look.format;
+  chart.y_scale = scale_of(group);
+  chart.width = group.look.leads ? 440 : 330;
+  chart.height = group.look.leads ? 262 : 200;
+  for (std::size_t i = 0; i < group.series.size(); ++i) {
+    const MetricSeries& series = *group.series[i];
+    chart.series.push_back({series.split.empty() ? group.title : series.split,
+                            {series.steps.begin(), series.steps.end()},
+                            series.values,
+                            color_of(series.split, i)});
+  }
+  return panel_html(group.look.leads ? "half" : "third", group.title, line_chart_svg(chart));
+}
+
+}  // namespace
+
+std::string curves_html(const RunReport& report) {
+  if (report.series.empty()) return "";
+  std::string body = "<div class=\"columns\">\n";
+  for (const MetricGroup& group : make_groups(report.series)) body += group_html(group);
+  return section_html("curves", "Curves", "", body + "</div>\n");
+}
+
+}  // namespace conopa::report

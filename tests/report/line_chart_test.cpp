@@ -1,0 +1,110 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "conopa/core/error.h"
+#include "conopa/report/plot.h"
+#include "tests/report/xml_check.h"
+
+namespace conopa::report {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+PlotSeries ramp(const std::string& name, std::size_t count) {
+  PlotSeries series{name, {}, {}, 0};
+  for (std::size_t i = 0; i < count; ++i) {
+    series.x.push_back(static_cast<double>(i));
+    series.y.push_back(1.0 + static_cast<double>(i % 7));
+  }
+  return series;
+}
+
+LineChart chart_of(std::vector<PlotSeries> series) {
+  LineChart chart;
+  chart.title = "Loss";
+  chart.series = std::move(series);
+  return chart;
+}
+
+TEST(SmoothedTest, ConstantStaysAndStartIsUnbiased) {
+  for (const double value : smoothed({4, 4, 4, 4}, 0.9)) EXPECT_NEAR(value, 4.0, 1e-12);
+  // Weight 0.5: (0.25·1 + 0.5·3) / 0.75.
+  EXPECT_NEAR(smoothed({1, 3}, 0.5)[1], 1.75 / 0.75, 1e-12);
+}
+
+TEST(SmoothedTest, NonFiniteValuesPassWithoutEffect) {
+  const std::vector<double> out = smoothed({2, kNan, 2}, 0.9);
+  EXPECT_TRUE(std::isnan(out[1]));
+  EXPECT_NEAR(out[2], 2.0, 1e-12);
+}
+
+TEST(LineChartTest, IsBalancedAndEscapesNames) {
+  const std::string svg = line_chart_svg(chart_of({ramp("a<b & \"c\"", 20), ramp("eval", 5)}));
+  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_NE(svg.find("a&lt;b &amp; &quot;c&quot;"), std::string::npos);
+}
+
+TEST(LineChartTest, FewPointsAreMarkedAndManySmoothed) {
+  const std::string few = line_chart_svg(chart_of({ramp("train", 5)}));
+  EXPECT_EQ(count_of(few, "<circle"), 5);
+  EXPECT_EQ(count_of(few, "class=\"raw"), 0);
+  const std::string many = line_chart_svg(chart_of({ramp("train", 500)}));
+  EXPECT_EQ(count_of(many, "<circle"), 0);
+  EXPECT_EQ(count_of(many, "class=\"raw"), 1);
+}
+
+TEST(LineChartTest, SizeStaysBoundedForLongRuns) {
+  EXPECT_LT(line_chart_svg(chart_of({ramp("train", 200000)})).size(), 60000U);
+}
+
+TEST(LineChartTest, TooltipTellsStepAndValues) {
+  const std::string svg = line_chart_svg(chart_of({ramp("train", 2), ramp("eval", 2)}));
+  EXPECT_NE(svg.find("<title>step 1\ntrain 2\neval 2</title>"), std::string::npos);
+}
+
+TEST(LineChartTest, NonFiniteValuesLeaveGaps) {
+  PlotSeries series = ramp("train", 5);
+  series.y[2] = kNan;
+  const std::string svg = line_chart_svg(chart_of({series}));
+  EXPECT_EQ(count_of(svg, "<circle"), 4);
+  const std::size_t path = svg.find("class=\"line s0\" d=\"");
+  const std::string data = svg.substr(path, svg.find("/>", path) - path);
+  EXPECT_EQ(count_of(data, "M"), 2);
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+}
+
+TEST(LineChartTest, LogScaleLeavesOutValuesThatAreNotPositive) {
+  PlotSeries series = ramp("train", 5);
+  series.y = {0.001, 0.0, -1.0, 10.0, 100.0};
+  LineChart chart = chart_of({series});
+  chart.y_scale = AxisScale::kLog;
+  const std::string svg = line_chart_svg(chart);
+  EXPECT_EQ(count_of(svg, "<circle"), 3);
+  EXPECT_EQ(markup_fault(svg), "");
+}
+
+TEST(LineChartTest, DegenerateInputStillDraws) {
+  PlotSeries one = ramp("one", 1);
+  PlotSeries nothing = ramp("nothing", 0);
+  PlotSeries infinite = ramp("infinite", 3);
+  infinite.y.assign(3, std::numeric_limits<double>::infinity());
+  for (const AxisScale scale : {AxisScale::kLinear, AxisScale::kLog}) {
+    for (const PlotSeries& series : {one, nothing, infinite}) {
+      LineChart chart = chart_of({series});
+      chart.y_scale = scale;
+      EXPECT_EQ(markup_fault(line_chart_svg(chart)), "") << series.name;
+    }
+  }
+  EXPECT_EQ(markup_fault(line_chart_svg(chart_of({}))), "");
+}
+
+TEST(LineChartTest, UnequalLengthsAreRefused) {
+  PlotSeries series = ramp("train", 3);
+  series.y.pop_back();
+  EXPECT_THROW((void)line_chart_svg(chart_of({series})), ShapeError);
+}
+
+}  // namespace
+}  // namespace conopa::report
