@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,13 @@
 #include "conopa/core/parallel.h"
 #include "conopa/core/rng.h"
 #include "conopa/kernels/train_ops.h"
+
+namespace conopa::kernels {
+
+/// What a failing test prints for its row.
+inline void PrintTo(const TrainOps& row, std::ostream* out) { *out << isa_name(row.isa); }
+
+}  // namespace conopa::kernels
 
 namespace conopa::kernels::testing_support {
 
@@ -30,10 +38,12 @@ inline std::vector<double> random_doubles(std::int64_t count, std::uint64_t seed
   return values;
 }
 
-/// Largest difference relative to the largest expected magnitude; NaN counts as infinite.
-inline double relative_error(std::span<const float> actual, std::span<const float> expected) {
+/// Largest difference relative to the largest expected magnitude, or to `scale` where that is
+/// larger; NaN counts as infinite.
+inline double relative_error(std::span<const float> actual, std::span<const float> expected,
+                             double scale = 1e-30) {
   if (actual.size() != expected.size()) return HUGE_VAL;
-  double largest = 1e-30;
+  double largest = scale;
   for (const float e : expected) largest = std::max(largest, std::abs(static_cast<double>(e)));
   double worst = 0.0;
   for (std::size_t i = 0; i < actual.size(); ++i) {

@@ -14,7 +14,7 @@ struct Vec {
   static constexpr std::int64_t kTileVectors = 4;
   static constexpr int kTileRows[5] = {0, 8, 8, 8, 6};
   /// scale_by_power underflows to 0 from here on (see simd/exp.h).
-  static constexpr float kLowestPower = -150.0F;
+  static constexpr float kLowestPower = -152.0F;
 
   __m512 v;
 
