@@ -1,0 +1,133 @@
+#include "conopa/tasks/classify.h"
+
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "conopa/core/error.h"
+#include "conopa/eval/classification_meter.h"
+#include "conopa/nn/convert.h"
+
+namespace conopa::tasks {
+namespace {
+
+// Softmax of one row, its `count` largest classes.
+std::vector<std::pair<std::int64_t, double>> best_classes(std::span<const float> logits,
+                                                          std::int64_t count) {
+  std::vector<std::int64_t> order(logits.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  const auto at = [logits](std::int64_t k) { return logits[static_cast<std::size_t>(k)]; };
+  const auto kept = std::min<std::ptrdiff_t>(count, std::ssize(order));
+  std::partial_sort(
+      order.begin(), order.begin() + kept, order.end(),
+      [&at](std::int64_t a, std::int64_t b) { return at(a) != at(b) ? at(a) > at(b) : a < b; });
+  const double top = at(order.front());
+  double sum = 0.0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - top);
+  std::vector<std::pair<std::int64_t, double>> out;
+  for (std::ptrdiff_t i = 0; i < kept; ++i) {
+    const std::int64_t k = order[static_cast<std::size_t>(i)];
+    out.emplace_back(k, std::exp(static_cast<double>(at(k)) - top) / sum);
+  }
+  return out;
+}
+
+// Keeps every `stride`-th sample of the pass.
+class SampleCollector {
+ public:
+  SampleCollector(std::int64_t wanted, std::int64_t size, std::int64_t top_k)
+      : wanted_(wanted),
+        stride_(std::max<std::int64_t>(1, wanted > 0 ? size / wanted : 1)),
+        top_k_(top_k) {}
+
+  void add(const data::Batch& batch, std::span<const float> logits, std::int64_t classes) {
+    const std::span<const std::int64_t> labels = batch.labels.data<std::int64_t>();
+    for (std::int64_t i = 0; i < batch.size(); ++i, ++seen_) {
+      if (std::ssize(samples_) >= wanted_ || seen_ % stride_ != 0) continue;
+      const auto row = static_cast<std::size_t>(i);
+      const auto K = static_cast<std::size_t>(classes);
+      samples_.push_back({.index = batch.indices[row],
+                          .label = labels[row],
+                          .top = best_classes(logits.subspan(row * K, K), top_k_)});
+    }
+  }
+  [[nodiscard]] std::vector<SamplePrediction> take() { return std::move(samples_); }
+
+ private:
+  std::int64_t wanted_;
+  std::int64_t stride_;
+  std::int64_t top_k_;
+  std::int64_t seen_ = 0;
+  std::vector<SamplePrediction> samples_;
+};
+
+}  // namespace
+
+ClassifyTask::ClassifyTask(nn::Encoder encoder, const ClassifyOptions& options)
+    : encoder_(std::move(encoder)), options_(options) {
+  if (spec().num_classes < 1) {
+    throw ConfigError("classify", "the model has no head; set model.num_classes");
+  }
+}
+
+at::Tensor ClassifyTask::images_of(const data::Batch& batch) const {
+  return nn::view_as_torch(batch.images).to(encoder_.parameters().device());
+}
+
+StepOutput ClassifyTask::loss(const data::Batch& batch, const StepContext& context) {
+  const nn::ForwardOptions forward{.exec = context.exec,
+                                   .training = true,
+                                   .mask_rate = context.mask_rate,
+                                   .drop_path = context.drop_path,
+                                   .random = context.random,
+                                   .checkpoint_blocks = context.checkpoint_blocks};
+  const at::Device device = encoder_.parameters().device();
+  const at::Tensor logits = encoder_.forward(images_of(batch), forward).logits;
+  if (!batch.targets.empty()) {
+    const at::Tensor targets = nn::view_as_torch(batch.targets).to(device);
+    return {nn::soft_target_cross_entropy(logits, targets, context.exec)};
+  }
+  const at::Tensor labels = nn::view_as_torch(batch.labels).to(device);
+  return {nn::label_cross_entropy(logits, labels, options_.label_smoothing, context.exec)};
+}
+
+Evaluation ClassifyTask::evaluate(data::Loader& loader, const EvaluateOptions& options) {
+  const std::int64_t classes = spec().num_classes;
+  if (loader.dataset().num_classes() > classes) {
+    throw ConfigError("evaluate", "the data has {} classes, the model's head {}",
+                      loader.dataset().num_classes(), classes);
+  }
+  const at::NoGradGuard no_grad;
+  nn::ForwardOptions forward;
+  forward.exec = options.exec;
+  forward.mask_rate = options.mask_rate;
+  eval::ClassificationMeter meter(classes);
+  SampleCollector samples(options.samples, loader.dataset().size(), options_.top_k);
+  Evaluation out;
+  out.primary = "top1";
+  loader.begin_epoch(0);
+  std::int64_t done = 0;
+  while (const std::optional<data::Batch> batch = loader.next()) {
+    const at::Tensor logits =
+        encoder_.forward(images_of(*batch), forward).logits.cpu().contiguous();
+    meter.add(nn::floats(logits), batch->labels.data<std::int64_t>());
+    samples.add(*batch, nn::floats(logits), classes);
+    if (options.progress) options.progress(++done, loader.steps_per_epoch());
+    if (options.stop && options.stop()) {
+      out.complete = false;
+      return out;
+    }
+  }
+  const eval::ClassificationResult result = meter.result();
+  out.values = {{"loss", result.loss},
+                {"top1", result.top1},
+                {"top5", result.top5},
+                {"ece", result.calibration.ece}};
+  out.classification = result;
+  out.samples = samples.take();
+  return out;
+}
+
+}  // namespace conopa::tasks
