@@ -12,6 +12,7 @@
 #include "conopa/core/error.h"
 #include "conopa/data/memory_dataset.h"
 #include "conopa/io/gzip.h"
+#include "data/io_errors.h"
 
 namespace conopa::data {
 namespace {
@@ -119,6 +120,33 @@ std::int64_t classes_of(std::span<const std::int64_t> labels) {
   return labels.empty() ? 0 : *std::max_element(labels.begin(), labels.end()) + 1;
 }
 
+std::unique_ptr<Dataset> open_checked(const fs::path& folder, std::string_view split,
+                                      const ClassOptions& classes) {
+  const fs::path images_path = require_idx(folder, split, "images", "34");
+  const fs::path labels_path = require_idx(folder, split, "labels", "1");
+  MemoryImages images = read_images(images_path);
+  images.labels = read_labels(labels_path);
+  const auto count = static_cast<std::int64_t>(images.pixels.size()) /
+                     std::max<std::int64_t>(1, images.height * images.width * images.channels);
+  if (count != static_cast<std::int64_t>(images.labels.size())) {
+    throw FormatError(images.name,
+                      "expected as many images as labels, found {} images and {} "
+                      "labels in {}; the files do not belong together",
+                      count, images.labels.size(), labels_path.filename().string());
+  }
+  std::int64_t found = classes_of(images.labels);
+  const std::optional<fs::path> train_labels = find_idx(folder, "train", "labels", "1");
+  if (train_labels && *train_labels != labels_path) {
+    found = std::max(found, classes_of(read_labels(*train_labels)));
+  }
+  std::vector<std::string> file_names;
+  const fs::path names_path = folder / "classes.txt";
+  if (classes.names.empty() && fs::exists(names_path)) file_names = read_name_lines(names_path);
+  images.class_names =
+      settle_class_names(labels_path.string(), classes, found, std::move(file_names));
+  return std::make_unique<MemoryDataset>(std::move(images));
+}
+
 }  // namespace
 
 IdxArray parse_idx(std::span<const std::byte> bytes, std::string_view where) {
@@ -161,29 +189,7 @@ IdxArray parse_idx(std::span<const std::byte> bytes, std::string_view where) {
 
 std::unique_ptr<Dataset> open_idx(const fs::path& folder, std::string_view split,
                                   const ClassOptions& classes) {
-  const fs::path images_path = require_idx(folder, split, "images", "34");
-  const fs::path labels_path = require_idx(folder, split, "labels", "1");
-  MemoryImages images = read_images(images_path);
-  images.labels = read_labels(labels_path);
-  const auto count = static_cast<std::int64_t>(images.pixels.size()) /
-                     std::max<std::int64_t>(1, images.height * images.width * images.channels);
-  if (count != static_cast<std::int64_t>(images.labels.size())) {
-    throw FormatError(images.name,
-                      "expected as many images as labels, found {} images and {} "
-                      "labels in {}; the files do not belong together",
-                      count, images.labels.size(), labels_path.filename().string());
-  }
-  std::int64_t found = classes_of(images.labels);
-  const std::optional<fs::path> train_labels = find_idx(folder, "train", "labels", "1");
-  if (train_labels && *train_labels != labels_path) {
-    found = std::max(found, classes_of(read_labels(*train_labels)));
-  }
-  std::vector<std::string> file_names;
-  const fs::path names_path = folder / "classes.txt";
-  if (classes.names.empty() && fs::exists(names_path)) file_names = read_name_lines(names_path);
-  images.class_names =
-      settle_class_names(labels_path.string(), classes, found, std::move(file_names));
-  return std::make_unique<MemoryDataset>(std::move(images));
+  return with_io_errors(folder, [&] { return open_checked(folder, split, classes); });
 }
 
 }  // namespace conopa::data

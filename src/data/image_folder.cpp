@@ -14,6 +14,7 @@
 #include "conopa/core/error.h"
 #include "conopa/core/nearest.h"
 #include "conopa/data/file_dataset.h"
+#include "data/io_errors.h"
 
 namespace conopa::data {
 namespace {
@@ -141,20 +142,8 @@ fs::path require_split(const fs::path& root, std::string_view split) {
   return folder;
 }
 
-}  // namespace
-
-bool has_image_extension(const fs::path& path) {
-  constexpr std::array<std::string_view, 8> kExtensions = {".jpg", ".jpeg", ".png", ".webp",
-                                                           ".ppm", ".pgm",  ".pbm", ".pnm"};
-  std::string extension = path.extension().string();
-  for (char& c : extension) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
-
-std::unique_ptr<Dataset> open_image_folder(const fs::path& root, std::string_view split,
-                                           const ClassOptions& options) {
+std::unique_ptr<Dataset> open_checked(const fs::path& root, std::string_view split,
+                                      const ClassOptions& options) {
   const fs::path split_root = require_split(root, split);
   Classes classes = find_classes(root, split_root);
   const std::vector<std::string> present = subfolders(split_root);
@@ -184,6 +173,23 @@ std::unique_ptr<Dataset> open_image_folder(const fs::path& root, std::string_vie
       settle_class_names(root.string(), options, found, std::move(classes.names));
   return std::make_unique<FileDataset>(split_root, std::move(paths), std::move(labels),
                                        std::move(names));
+}
+
+}  // namespace
+
+bool has_image_extension(const fs::path& path) {
+  constexpr std::array<std::string_view, 8> kExtensions = {".jpg", ".jpeg", ".png", ".webp",
+                                                           ".ppm", ".pgm",  ".pbm", ".pnm"};
+  std::string extension = path.extension().string();
+  for (char& c : extension) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+std::unique_ptr<Dataset> open_image_folder(const fs::path& root, std::string_view split,
+                                           const ClassOptions& classes) {
+  return with_io_errors(root, [&] { return open_checked(root, split, classes); });
 }
 
 }  // namespace conopa::data

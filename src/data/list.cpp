@@ -13,6 +13,7 @@
 #include "conopa/core/nearest.h"
 #include "conopa/data/file_dataset.h"
 #include "conopa/io/mapped_file.h"
+#include "data/io_errors.h"
 
 namespace conopa::data {
 namespace {
@@ -215,17 +216,19 @@ std::unique_ptr<Dataset> open_list(const fs::path& path, std::string_view split,
 }
 
 std::vector<std::string> list_splits(const fs::path& path) {
-  std::set<std::string> splits;
-  if (fs::is_directory(path)) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
-      if (list_format_of(entry.path())) splits.insert(entry.path().stem().string());
+  return with_io_errors(path, [&]() -> std::vector<std::string> {
+    std::set<std::string> splits;
+    if (fs::is_directory(path)) {
+      for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+        if (list_format_of(entry.path())) splits.insert(entry.path().stem().string());
+      }
+    } else {
+      for (const ListRow& row : read_list(path).rows) {
+        if (!row.split.empty()) splits.insert(row.split);
+      }
     }
-  } else {
-    for (const ListRow& row : read_list(path).rows) {
-      if (!row.split.empty()) splits.insert(row.split);
-    }
-  }
-  return {splits.begin(), splits.end()};
+    return {splits.begin(), splits.end()};
+  });
 }
 
 }  // namespace conopa::data

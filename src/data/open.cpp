@@ -11,6 +11,7 @@
 #include "conopa/data/image_folder.h"
 #include "conopa/data/list.h"
 #include "conopa/data/subset.h"
+#include "data/io_errors.h"
 
 namespace conopa::data {
 namespace {
@@ -74,21 +75,22 @@ std::unique_ptr<Dataset> open_kind(DataKind kind, const fs::path& path, const st
   return nullptr;
 }
 
+ClassOptions class_options(const DataOptions& options) {
+  return {.num_classes = options.num_classes, .names = options.class_names};
+}
+
 // Evaluation data that lies elsewhere must count its classes as training does.
 std::unique_ptr<Dataset> open_elsewhere(const DataOptions& options, DataKind kind,
                                         const std::string& split) {
   const DataKind train_kind =
       options.kind == DataKind::kAuto ? detect_kind(options.path) : options.kind;
   const std::unique_ptr<Dataset> train =
-      open_kind(train_kind, options.path, options.train_split,
-                {.num_classes = options.num_classes, .names = options.class_names});
+      open_kind(train_kind, options.path, options.train_split, class_options(options));
   if (kind != DataKind::kImageFolder) {
     return open_kind(kind, options.eval_path, split, {.names = train->class_names()});
   }
   // Folder names are what ties an image folder to its classes: they must be the same.
-  std::unique_ptr<Dataset> eval =
-      open_kind(kind, options.eval_path, split,
-                {.num_classes = options.num_classes, .names = options.class_names});
+  std::unique_ptr<Dataset> eval = open_kind(kind, options.eval_path, split, class_options(options));
   const auto& ours = eval->class_names();
   const auto& theirs = train->class_names();
   if (ours != theirs) {
@@ -175,12 +177,12 @@ OpenedDataset open_dataset(const DataOptions& options, Split split) {
   const bool elsewhere = split == Split::kEval && !options.eval_path.empty();
   const std::string& path = elsewhere ? options.eval_path : options.path;
   OpenedDataset out;
-  out.kind = options.kind == DataKind::kAuto ? detect_kind(path) : options.kind;
-  out.split = settle_split(options, split, out.kind, path);
-  std::shared_ptr<const Dataset> dataset =
-      elsewhere ? open_elsewhere(options, out.kind, out.split)
-                : open_kind(out.kind, path, out.split,
-                            {.num_classes = options.num_classes, .names = options.class_names});
+  std::shared_ptr<const Dataset> dataset = with_io_errors(path, [&] {
+    out.kind = options.kind == DataKind::kAuto ? detect_kind(path) : options.kind;
+    out.split = settle_split(options, split, out.kind, path);
+    return elsewhere ? open_elsewhere(options, out.kind, out.split)
+                     : open_kind(out.kind, path, out.split, class_options(options));
+  });
   dataset = limited(std::move(dataset), split == Split::kTrain ? options.limit : options.eval_limit,
                     options);
   auto broken = std::make_shared<BrokenFiles>();

@@ -13,8 +13,8 @@ inline constexpr std::int64_t kMaxClasses = 1'000'000;
 
 /// What the user states about the classes; both may be left out.
 struct ClassOptions {
-  std::int64_t num_classes = 0;    ///< 0 = as the data has it
-  std::vector<std::string> names;  ///< empty = as the data has it
+  std::int64_t num_classes = 0;         ///< 0 = as the data has it
+  std::vector<std::string> names = {};  ///< empty = as the data has it
 };
 
 /// Reads names, one a line, without surrounding blanks; empty lines at the end are dropped.

@@ -24,7 +24,7 @@ struct LoaderOptions {
   /// Leaves out a last batch that is not full.
   bool drop_last = false;
   std::int64_t seed = 0;
-  MixupOptions mixup;
+  MixupOptions mixup = {};
 
   /// batch, workers, prefetch and drop_last; the seed comes from the run, mixup has its own table.
   void visit(FieldVisitor& v);

@@ -53,8 +53,8 @@ struct Mix {
     std::int64_t right = 0;
     friend bool operator==(const Box&, const Box&) = default;
   };
-  double ratio = 1.0;      ///< weight of the sample's own label (and pixels); 1 = untouched
-  std::optional<Box> box;  ///< cutmix: the part that comes from the partner; none = mixup
+  double ratio = 1.0;           ///< weight of the sample's own label (and pixels); 1 = untouched
+  std::optional<Box> box = {};  ///< cutmix: the part that comes from the partner; none = mixup
 };
 
 /// Draws what every sample of a batch is mixed with. Sample i's partner is batch-1-i; the middle

@@ -35,14 +35,14 @@ enum class Split { kTrain, kEval };
 /// The `[data]` table of a recipe.
 struct DataOptions {
   DataKind kind = DataKind::kAuto;
-  std::string path;
-  std::string eval_path;  ///< where the evaluation split lies if elsewhere
+  std::string path = {};
+  std::string eval_path = {};  ///< where the evaluation split lies if elsewhere
   std::string train_split = "train";
   /// `auto` takes the first that exists of val, valid, validation, test, eval (IDX, CIFAR: test).
   std::string eval_split = "auto";
   OnError on_error = OnError::kError;
   std::int64_t num_classes = 0;  ///< 0 = as the data has it
-  std::vector<std::string> class_names;
+  std::vector<std::string> class_names = {};
   std::int64_t limit = 0;       ///< training samples to keep; 0 = all
   std::int64_t eval_limit = 0;  ///< evaluation samples to keep; 0 = all
   LimitMode limit_mode = LimitMode::kBalanced;

@@ -37,7 +37,7 @@ struct DatasetSummary {
 struct ScanOptions {
   int workers = 0;  ///< threads; 0 = the calling one
   /// Called now and then with samples done, from any one thread at a time.
-  std::function<void(std::int64_t done, std::int64_t total)> progress;
+  std::function<void(std::int64_t done, std::int64_t total)> progress = {};
 };
 
 /// Decodes every image once. Give it a dataset without the skip policy, which would hide the broken
