@@ -1,0 +1,3 @@
+conopa_fuzz(idx data)
+conopa_fuzz(cifar data)
+conopa_fuzz(list data)
