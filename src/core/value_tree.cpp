@@ -28,7 +28,8 @@ void collect_unknown(const ValueTable& table, const std::string& prefix,
   for (const std::string& name : table.names()) {
     const ValueNode& node = *table.find(name);
     if (!table.known.contains(name)) {
-      out.push_back({prefix + name, node.where, hint_for(name, table)});
+      // A message shows one hint only, and a hostile file may hold very many keys.
+      out.push_back({prefix + name, node.where, out.empty() ? hint_for(name, table) : ""});
     } else if (const ValueTable* inner = node.table()) {
       collect_unknown(*inner, prefix + name + ".", out);
     }

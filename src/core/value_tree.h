@@ -77,7 +77,7 @@ void merge(ValueTable& under, ValueTable over);
 struct UnknownKey {
   std::string path;
   Location where;
-  std::string hint;  ///< "; did you mean ...?" or the known keys, or empty
+  std::string hint;  ///< "; did you mean ...?" or the known keys; for the first key only
 };
 
 /// Every such key below `table`, in the order written; `prefix` ("" or "a.b.") starts each path.
