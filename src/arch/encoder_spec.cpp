@@ -42,17 +42,18 @@ void check_switches(const EncoderSpec& s) {
   require(s.rope_theta > 0.0, "rope_theta must be positive, got {}", s.rope_theta);
   require(s.mask_rate >= 0.0 && s.mask_rate <= 1.0, "mask_rate must be 0..1, got {}", s.mask_rate);
   require(s.mask == Mask::kSoftCausal || s.mask_rate == 0.0,
-          "mask_rate {} has a meaning for mask = \"soft_causal\" only; set one of them", s.mask_rate);
+          "mask_rate {} has a meaning for mask = \"soft_causal\" only; set one of them",
+          s.mask_rate);
   require(s.norm_eps > 0.0 && s.norm_eps < 1.0, "norm_eps must be in (0, 1), got {}", s.norm_eps);
   require(s.drop_path >= 0.0 && s.drop_path < 1.0, "drop_path must be 0..1, got {}", s.drop_path);
   require(s.dropout >= 0.0 && s.dropout < 1.0, "dropout must be 0..1, got {}", s.dropout);
   require(s.layer_scale >= 0.0, "layer_scale must be 0 (off) or positive, got {}", s.layer_scale);
   require(s.read_out != ReadOut::kToken || s.has_class_token(),
           "read_out = \"token\" needs a class token; set class_token or read_out = \"mean\"");
-  require(s.weight_bits >= 2 && s.weight_bits <= 8 && s.activation_bits >= 2 &&
-              s.activation_bits <= 8,
-          "weight_bits and activation_bits must be 2..8, got {} and {}", s.weight_bits,
-          s.activation_bits);
+  require(
+      s.weight_bits >= 2 && s.weight_bits <= 8 && s.activation_bits >= 2 && s.activation_bits <= 8,
+      "weight_bits and activation_bits must be 2..8, got {} and {}", s.weight_bits,
+      s.activation_bits);
 }
 
 void check_features(const EncoderSpec& s) {

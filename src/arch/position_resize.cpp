@@ -12,8 +12,8 @@ HostTensor resize_position(const EncoderSpec& from, const EncoderSpec& to,
   const std::int64_t D = from.dim;
   const Shape expected{1, from.num_tokens(), D};
   if (position.shape() != expected) {
-    throw ShapeError("resize", "expected a position embedding of {}, found {}",
-                     to_string(expected), to_string(position.shape()));
+    throw ShapeError("resize", "expected a position embedding of {}, found {}", to_string(expected),
+                     to_string(position.shape()));
   }
   if (to.dim != D || to.class_token != from.class_token) {
     throw ShapeError("resize", "both models need the same dim and class token, got dim {} and {}",
@@ -33,8 +33,9 @@ HostTensor resize_position(const EncoderSpec& from, const EncoderSpec& to,
   const std::span<float> target = out.mutable_data<float>();
   std::copy(resized.begin(), resized.end(), target.begin() + static_cast<std::ptrdiff_t>(front));
   if (from.has_class_token()) {
-    const auto source = values.begin() + static_cast<std::ptrdiff_t>(
-                                             static_cast<std::size_t>(from.class_token_index()) * width);
+    const auto source =
+        values.begin() +
+        static_cast<std::ptrdiff_t>(static_cast<std::size_t>(from.class_token_index()) * width);
     std::copy(source, source + D, target.begin() + to.class_token_index() * D);
   }
   return out;

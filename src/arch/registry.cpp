@@ -1,7 +1,7 @@
 #include "conopa/arch/registry.h"
 
-#include "conopa/core/nearest.h"
 #include "arch/families/families.h"
+#include "conopa/core/nearest.h"
 
 namespace conopa::arch {
 namespace {

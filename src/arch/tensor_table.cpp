@@ -90,7 +90,8 @@ class Builder {
     if (s.qk_norm == QkNorm::kRmsAfterRotary) {
       add(names::block(i, names::kQueryNorm) + ".weight", {s.head_dim()}, Init::kConstant, 1.0,
           false);
-      add(names::block(i, names::kKeyNorm) + ".weight", {s.head_dim()}, Init::kConstant, 1.0, false);
+      add(names::block(i, names::kKeyNorm) + ".weight", {s.head_dim()}, Init::kConstant, 1.0,
+          false);
     }
     block_linear(names::block(i, names::kProj), s.dim, s.dim, s.proj_bias);
     if (s.quantization == Quantization::kLsq) {
@@ -189,12 +190,12 @@ std::int64_t TensorTable::parameter_count() const noexcept {
 
 std::string KeyReport::summary() const {
   const auto same = [](const std::string& name) { return name; };
-  return fmt::format(
-      "{} missing{}, {} unexpected{}, {} reshaped{}", missing.size(), some_of(missing, same),
-      unexpected.size(), some_of(unexpected, same), reshaped.size(),
-      some_of(reshaped, [](const Reshaped& r) {
-        return fmt::format("{} {} for {}", r.name, to_string(r.found), to_string(r.expected));
-      }));
+  return fmt::format("{} missing{}, {} unexpected{}, {} reshaped{}", missing.size(),
+                     some_of(missing, same), unexpected.size(), some_of(unexpected, same),
+                     reshaped.size(), some_of(reshaped, [](const Reshaped& r) {
+                       return fmt::format("{} {} for {}", r.name, to_string(r.found),
+                                          to_string(r.expected));
+                     }));
 }
 
 KeyReport compare_keys(const TensorTable& table, std::string_view scheme,

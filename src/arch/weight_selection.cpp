@@ -25,9 +25,8 @@ std::vector<std::int64_t> selection_indices(std::int64_t teacher, std::int64_t s
   const float last = static_cast<float>(teacher - 1);
   const float step = last / static_cast<float>(student - 1);
   for (std::int64_t i = 0; i < student; ++i) {
-    const float value = i < student / 2
-                            ? step * static_cast<float>(i)
-                            : last - step * static_cast<float>(student - 1 - i);
+    const float value = i < student / 2 ? step * static_cast<float>(i)
+                                        : last - step * static_cast<float>(student - 1 - i);
     out[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(std::nearbyint(value));
   }
   return out;
@@ -82,22 +81,21 @@ HostTensor concat_rows(const std::vector<HostTensor>& parts) {
 namespace {
 
 struct Pair {
-  std::string_view layer;                   // student, inside a block
-  std::vector<std::string_view> hugging;    // teacher, inside a layer
+  std::string_view layer;                 // student, inside a block
+  std::vector<std::string_view> hugging;  // teacher, inside a layer
   std::vector<std::string_view> meta;
 };
 
 const std::vector<Pair>& pairs() {
-  static const std::vector<Pair> all{
-      {names::kNorm1, {"input_layernorm"}, {"attention_norm"}},
-      {names::kQkv,
-       {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"},
-       {"attention.wq", "attention.wk", "attention.wv"}},
-      {names::kProj, {"self_attn.o_proj"}, {"attention.wo"}},
-      {names::kNorm2, {"post_attention_layernorm"}, {"ffn_norm"}},
-      {names::kGate, {"mlp.gate_proj"}, {"feed_forward.w1"}},
-      {names::kDown, {"mlp.down_proj"}, {"feed_forward.w2"}},
-      {names::kUp, {"mlp.up_proj"}, {"feed_forward.w3"}}};
+  static const std::vector<Pair> all{{names::kNorm1, {"input_layernorm"}, {"attention_norm"}},
+                                     {names::kQkv,
+                                      {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"},
+                                      {"attention.wq", "attention.wk", "attention.wv"}},
+                                     {names::kProj, {"self_attn.o_proj"}, {"attention.wo"}},
+                                     {names::kNorm2, {"post_attention_layernorm"}, {"ffn_norm"}},
+                                     {names::kGate, {"mlp.gate_proj"}, {"feed_forward.w1"}},
+                                     {names::kDown, {"mlp.down_proj"}, {"feed_forward.w2"}},
+                                     {names::kUp, {"mlp.up_proj"}, {"feed_forward.w3"}}};
   return all;
 }
 
@@ -113,12 +111,12 @@ std::vector<SelectionRule> llama_selection(const EncoderSpec& student, LlamaNami
   std::vector<SelectionRule> rules;
   for (std::int64_t i = 0; i < student.depth; ++i) {
     for (const Pair& pair : pairs()) {
-      SelectionRule rule{.student = names::block(i, pair.layer) + ".weight", .shape = {}, .teachers = {}};
+      SelectionRule rule{
+          .student = names::block(i, pair.layer) + ".weight", .shape = {}, .teachers = {}};
       rule.shape = table.find(rule.student)->shape;
       const bool hf = naming == LlamaNaming::kHuggingFace;
       for (const std::string_view part : hf ? pair.hugging : pair.meta) {
-        rule.teachers.push_back(
-            fmt::format("{}layers.{}.{}.weight", hf ? "model." : "", i, part));
+        rule.teachers.push_back(fmt::format("{}layers.{}.{}.weight", hf ? "model." : "", i, part));
       }
       rules.push_back(std::move(rule));
     }

@@ -74,9 +74,8 @@ at::Tensor Encoder::attention_branch(std::int64_t block, const at::Tensor& y, Pa
   const bool by_hand = pass.options.capture != nullptr ||
                        spec_.quantization != arch::Quantization::kNone ||
                        spec_.qk_norm != arch::QkNorm::kNone;
-  const at::Tensor mixed = by_hand
-                               ? explicit_attention(block, qkv, pass)
-                               : attention(qkv, pass.tokens, pass.attention, pass.options.exec);
+  const at::Tensor mixed = by_hand ? explicit_attention(block, qkv, pass)
+                                   : attention(qkv, pass.tokens, pass.attention, pass.options.exec);
   const at::Tensor out = layer(names::block(block, names::kProj), mixed, pass);
   pass.keep(fmt::format("block{}_attn_out", block), out);
   return scaled(block, names::kScale1, out);
@@ -94,12 +93,12 @@ at::Tensor Encoder::mlp_branch(std::int64_t block, const at::Tensor& y, Pass& pa
 }
 
 void Encoder::run_block(std::int64_t block, at::Tensor& x, Branch& pending, Pass& pass) const {
-  auto [stream, y] = add_norm(x, pending, norm(names::block(block, names::kNorm1)),
-                              pass.options.exec);
+  auto [stream, y] =
+      add_norm(x, pending, norm(names::block(block, names::kNorm1)), pass.options.exec);
   const Branch mixed{.value = attention_branch(block, y, pass),
                      .sample_scale = pass.drop_scale(block, 0, spec_.depth)};
-  std::tie(x, y) = add_norm(stream, mixed, norm(names::block(block, names::kNorm2)),
-                            pass.options.exec);
+  std::tie(x, y) =
+      add_norm(stream, mixed, norm(names::block(block, names::kNorm2)), pass.options.exec);
   pending = {.value = mlp_branch(block, y, pass),
              .sample_scale = pass.drop_scale(block, 1, spec_.depth)};
   if (pass.options.capture != nullptr) {
@@ -121,8 +120,11 @@ void Encoder::run_block_checkpointed(std::int64_t block, at::Tensor& x, Branch& 
   const std::int64_t batch = pass.batch;
   const auto body = [this, block, options, batch, scale_in, drop_path = pass.drop_path,
                      constants = pass.attention](const std::vector<at::Tensor>& inputs) {
-    Pass again{.options = options, .batch = batch, .tokens = spec_.num_tokens(),
-               .drop_path = drop_path, .attention = constants};
+    Pass again{.options = options,
+               .batch = batch,
+               .tokens = spec_.num_tokens(),
+               .drop_path = drop_path,
+               .attention = constants};
     at::Tensor stream = inputs[0];
     Branch branch;
     if (inputs.size() > 1) branch = {.value = inputs[1], .sample_scale = scale_in};

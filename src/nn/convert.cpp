@@ -30,7 +30,8 @@ constexpr std::array<Row, 10> kRows{{{DType::kF64, at::kDouble},
 at::ScalarType scalar_type(DType dtype) { return kRows[static_cast<std::size_t>(dtype)].scalar; }
 
 at::Tensor to_torch(const HostTensor& tensor) {
-  at::Tensor out = at::empty(tensor.shape(), at::TensorOptions().dtype(scalar_type(tensor.dtype())));
+  at::Tensor out =
+      at::empty(tensor.shape(), at::TensorOptions().dtype(scalar_type(tensor.dtype())));
   if (tensor.numel() > 0) {
     std::memcpy(out.data_ptr(), tensor.bytes().data(), tensor.bytes().size());
   }
@@ -44,17 +45,17 @@ at::Tensor to_torch(const HostTensor& tensor, at::ScalarType dtype) {
 at::Tensor view_as_torch(const HostTensor& tensor) {
   // The deleter's copy of the host tensor keeps its bytes alive.
   auto* data = const_cast<std::byte*>(tensor.bytes().data());
-  return at::from_blob(data, tensor.shape(), [tensor](void*) {},
-                       at::TensorOptions().dtype(scalar_type(tensor.dtype())));
+  return at::from_blob(
+      data, tensor.shape(), [tensor](void*) {},
+      at::TensorOptions().dtype(scalar_type(tensor.dtype())));
 }
 
 HostTensor to_host(const at::Tensor& tensor) {
   for (const Row& row : kRows) {
     if (row.scalar != tensor.scalar_type()) continue;
     const at::Tensor flat = tensor.detach().cpu().contiguous();
-    auto owner = std::make_shared<const at::Tensor>(flat.is_same(tensor) || flat.is_alias_of(tensor)
-                                                        ? flat.clone()
-                                                        : flat);
+    auto owner = std::make_shared<const at::Tensor>(
+        flat.is_same(tensor) || flat.is_alias_of(tensor) ? flat.clone() : flat);
     const auto* data = static_cast<const std::byte*>(owner->data_ptr());
     const std::span<const std::byte> bytes(data, owner->nbytes());
     return {row.dtype, owner->sizes().vec(), bytes, owner};

@@ -19,8 +19,7 @@ namespace names = arch::names;
 // [B, C, H, W] → rows [B·n, C·P·P] in the order of the flattened convolution weight.
 at::Tensor patches(const at::Tensor& images, const arch::EncoderSpec& spec) {
   const std::int64_t P = spec.patch;
-  return images
-      .view({images.size(0), spec.channels, spec.grid_rows(), P, spec.grid_cols(), P})
+  return images.view({images.size(0), spec.channels, spec.grid_rows(), P, spec.grid_cols(), P})
       .permute({0, 2, 4, 1, 3, 5})
       .reshape({images.size(0) * spec.num_patches(), spec.channels * P * P});
 }
@@ -36,8 +35,9 @@ at::Tensor dropout(const at::Tensor& x, double rate, const StepRandom& random) {
 void check_images(const at::Tensor& images, const arch::EncoderSpec& spec) {
   if (images.dim() != 4 || images.size(1) != spec.channels || images.size(2) != spec.height ||
       images.size(3) != spec.width) {
-    throw ShapeError("encoder", "expected images [B, {}, {}, {}], found {}; resize the images or "
-                                "the model (conopa resize)",
+    throw ShapeError("encoder",
+                     "expected images [B, {}, {}, {}], found {}; resize the images or "
+                     "the model (conopa resize)",
                      spec.channels, spec.height, spec.width, to_string(images.sizes().vec()));
   }
 }

@@ -21,10 +21,10 @@ std::vector<at::Tensor> deconv_pyramid(const std::vector<at::Tensor>& maps,
                                        const Parameters& parameters) {
   const std::string norm = arch::names::neck(1, 1);
   at::Tensor quadruple = deconv(maps[0], parameters, 1, 0);
-  quadruple = at::batch_norm(quadruple, parameters.require(norm + ".weight"),
-                             parameters.require(norm + ".bias"),
-                             parameters.require(norm + ".running_mean"),
-                             parameters.require(norm + ".running_var"), false, 0.1, 1e-5, false);
+  quadruple =
+      at::batch_norm(quadruple, parameters.require(norm + ".weight"),
+                     parameters.require(norm + ".bias"), parameters.require(norm + ".running_mean"),
+                     parameters.require(norm + ".running_var"), false, 0.1, 1e-5, false);
   quadruple = deconv(at::gelu(quadruple), parameters, 1, 3);
   return {quadruple, deconv(maps[1], parameters, 2, 0), maps[2],
           at::max_pool2d(maps[3], {2, 2}, {2, 2})};

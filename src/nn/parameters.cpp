@@ -21,8 +21,12 @@ void fill(const arch::TensorEntry& entry, std::uint64_t seed, std::span<float> v
   Rng rng(seed, RngPurpose::kInit, 0, hash(entry.name));
   for (float& value : values) {
     switch (entry.init) {
-      case arch::Init::kConstant: value = static_cast<float>(entry.value); break;
-      case arch::Init::kNormal: value = static_cast<float>(rng.normal(0.0, entry.value)); break;
+      case arch::Init::kConstant:
+        value = static_cast<float>(entry.value);
+        break;
+      case arch::Init::kNormal:
+        value = static_cast<float>(rng.normal(0.0, entry.value));
+        break;
       case arch::Init::kUniform:
         value = static_cast<float>(rng.uniform(-entry.value, entry.value));
         break;
@@ -35,7 +39,8 @@ void fill(const arch::TensorEntry& entry, std::uint64_t seed, std::span<float> v
 Parameters::Parameters(arch::TensorTable table, at::Device device)
     : table_(std::move(table)), device_(device) {
   for (const arch::TensorEntry& entry : table_.entries()) {
-    at::Tensor tensor = at::empty(entry.shape, at::TensorOptions().dtype(at::kFloat).device(device_));
+    at::Tensor tensor =
+        at::empty(entry.shape, at::TensorOptions().dtype(at::kFloat).device(device_));
     tensor.set_requires_grad(entry.trainable);
     index_.emplace(entry.name, tensors_.size());
     tensors_.push_back(std::move(tensor));
@@ -83,7 +88,8 @@ at::Tensor Parameters::get(std::string_view name) const {
 
 const at::Tensor& Parameters::require(std::string_view name) const {
   const auto it = index_.find(name);
-  if (it == index_.end()) throw std::logic_error("no tensor " + std::string(name) + " in the table");
+  if (it == index_.end())
+    throw std::logic_error("no tensor " + std::string(name) + " in the table");
   return tensors_[it->second];
 }
 

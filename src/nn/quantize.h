@@ -13,7 +13,8 @@ namespace conopa::nn {
 /// step sizes. In training the first batch sets the step sizes of `parameters`.
 ///
 /// @param x  [rows, in]. Returns [rows, out] float32.
-/// @source LSQ (arXiv 1902.08153) with learned zero points; iLLaMA (arXiv 2404.06773), appendix C.4.
+/// @source LSQ (arXiv 1902.08153) with learned zero points; iLLaMA (arXiv 2404.06773), appendix
+/// C.4.
 [[nodiscard]] at::Tensor quantized_linear(const Parameters& parameters, const std::string& prefix,
                                           const at::Tensor& x, const arch::EncoderSpec& spec,
                                           bool training);

@@ -39,19 +39,18 @@ TEST_P(PresetCountTest, ParametersEqualThePublishedModels) {
   EXPECT_EQ(count_cost(spec).parameters, GetParam().parameters);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Families, PresetCountTest,
-    testing::Values(Counted{"illama_tiny_patch16_224", 1000, 5'701'096},
-                    Counted{"illama_small_patch16_224", 1000, 22'018'024},
-                    Counted{"illama_base_patch16_224", 1000, 86'502'376},
-                    Counted{"illama_large_patch16_224", 1000, 310'445'032},
-                    Counted{"illama_base_patch16_384", 1000, 86'794'216},
-                    Counted{"illama_large_patch16_384", 1000, 310'834'152},
-                    Counted{"illama_base_patch16_224", 10'450, 93'769'426},
-                    Counted{"illama_large_patch16_224", 10'450, 320'131'282},
-                    Counted{"vit_tiny_patch16_224", 1000, 5'717'416},
-                    Counted{"vit_small_patch16_224", 1000, 22'050'664},
-                    Counted{"vit_base_patch16_224", 1000, 86'567'656}));
+INSTANTIATE_TEST_SUITE_P(Families, PresetCountTest,
+                         testing::Values(Counted{"illama_tiny_patch16_224", 1000, 5'701'096},
+                                         Counted{"illama_small_patch16_224", 1000, 22'018'024},
+                                         Counted{"illama_base_patch16_224", 1000, 86'502'376},
+                                         Counted{"illama_large_patch16_224", 1000, 310'445'032},
+                                         Counted{"illama_base_patch16_384", 1000, 86'794'216},
+                                         Counted{"illama_large_patch16_384", 1000, 310'834'152},
+                                         Counted{"illama_base_patch16_224", 10'450, 93'769'426},
+                                         Counted{"illama_large_patch16_224", 10'450, 320'131'282},
+                                         Counted{"vit_tiny_patch16_224", 1000, 5'717'416},
+                                         Counted{"vit_small_patch16_224", 1000, 22'050'664},
+                                         Counted{"vit_base_patch16_224", 1000, 86'567'656}));
 
 TEST(CostTest, MacsAgreeWithThePublishedCounts) {
   EXPECT_NEAR(static_cast<double>(count_cost(resolved("illama_tiny_patch16_224")).macs()), 1.254e9,
@@ -91,9 +90,9 @@ TEST(RegistryTest, OfficialNamesFollowThePublishedCheckpoints) {
 }
 
 TEST(RegistryTest, RecognisesItsOwnForeignCheckpoints) {
-  for (const auto& [preset, scheme] :
-       {std::pair{"illama_small_patch16_224", "official"}, {"vit_tiny_patch16_224", "timm"},
-        {"illama_base_patch16_384", "canonical"}}) {
+  for (const auto& [preset, scheme] : {std::pair{"illama_small_patch16_224", "official"},
+                                       {"vit_tiny_patch16_224", "timm"},
+                                       {"illama_base_patch16_384", "canonical"}}) {
     const EncoderSpec spec = resolved(preset);
     const InferredModel model = infer_model(foreign_tensors(spec, scheme), "test");
     EXPECT_EQ(model.scheme, scheme);

@@ -58,8 +58,8 @@ void Outcome::compare(const std::string& name, std::span<const double> actual,
                       std::string_view variant) {
   const std::vector<double> expected = case_.io->read(name).to_f64();
   if (expected.size() != actual.size()) {
-    record(name, INFINITY, case_.tolerance(), fmt::format("{} ({} elements for {})", variant,
-                                                          actual.size(), expected.size()));
+    record(name, INFINITY, case_.tolerance(),
+           fmt::format("{} ({} elements for {})", variant, actual.size(), expected.size()));
     return;
   }
   double largest = 0.0;
@@ -80,9 +80,9 @@ void Outcome::compare(const std::string& name, std::span<const float> actual,
 
 void Outcome::compare_exactly(const std::string& name, const HostTensor& actual) {
   const HostTensor expected = case_.io->read(name);
-  const bool equal = expected.dtype() == actual.dtype() && expected.shape() == actual.shape() &&
-                     std::memcmp(expected.bytes().data(), actual.bytes().data(),
-                                 expected.bytes().size()) == 0;
+  const bool equal =
+      expected.dtype() == actual.dtype() && expected.shape() == actual.shape() &&
+      std::memcmp(expected.bytes().data(), actual.bytes().data(), expected.bytes().size()) == 0;
   record(name, equal ? 0.0 : INFINITY, 0.0, "not byte-identical");
 }
 

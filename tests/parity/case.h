@@ -40,7 +40,8 @@ class Outcome {
 
   /// Compares values with the expected tensor `name`: |a − e| / max|e|.
   /// @param variant  what was varied (e.g. "fused"), for the message.
-  void compare(const std::string& name, std::span<const float> actual, std::string_view variant = {});
+  void compare(const std::string& name, std::span<const float> actual,
+               std::string_view variant = {});
   void compare(const std::string& name, std::span<const double> actual,
                std::string_view variant = {});
   /// Requires every byte to be equal.

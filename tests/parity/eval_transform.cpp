@@ -52,8 +52,9 @@ void check_halving_crop(const Case& c, Outcome& out) {
   std::vector<float> flipped(3 * plane);
   for (std::size_t i = 0; i < plane; ++i) {
     const std::size_t row = i / static_cast<std::size_t>(side);
-    const std::size_t mirror = row * static_cast<std::size_t>(side) +
-                               (static_cast<std::size_t>(side) - 1 - i % static_cast<std::size_t>(side));
+    const std::size_t mirror =
+        row * static_cast<std::size_t>(side) +
+        (static_cast<std::size_t>(side) - 1 - i % static_cast<std::size_t>(side));
     for (std::size_t k = 0; k < 3; ++k) {
       tensor[k * plane + i] = pixels[3 * i + k] / 127.5F - 1.0F;
       flipped[k * plane + mirror] = tensor[k * plane + i];

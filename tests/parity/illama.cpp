@@ -28,12 +28,13 @@ nn::Parameters::Source official_source(const io::TensorSource& file, const arch:
 }
 
 // Builds the model at the resolution of the input images; the weights may belong to another.
-nn::Encoder load_at(const Case& c, const arch::EncoderSpec& trained, const arch::EncoderSpec& built) {
+nn::Encoder load_at(const Case& c, const arch::EncoderSpec& trained,
+                    const arch::EncoderSpec& built) {
   const auto file = io::open_checkpoint(c.folder / "weights.pth");
   nn::Encoder encoder(built);
   const arch::TensorTable table(trained);
-  encoder.parameters().load(official_source(*file, table, trained, built),
-                            nn::LoadPolicy::kStrict, c.name);
+  encoder.parameters().load(official_source(*file, table, trained, built), nn::LoadPolicy::kStrict,
+                            c.name);
   return encoder;
 }
 

@@ -1,4 +1,5 @@
-// The rooms' dependency rule (docs/design.md): which room may include which, checked on the sources.
+// The rooms' dependency rule (docs/design.md): which room may include which, checked on the
+// sources.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 using Rooms = std::set<std::string>;
 
 const std::map<std::string, Rooms>& allowed_rooms() {
-  static const Rooms everything{"core", "io",    "image", "arch",  "kernels", "nn",
+  static const Rooms everything{"core", "io",    "image", "arch", "kernels", "nn",
                                 "data", "tasks", "train", "eval", "report"};
   static const std::map<std::string, Rooms> table{
       {"core", {}},

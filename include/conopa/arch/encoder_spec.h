@@ -98,7 +98,8 @@ struct EncoderSpec {
   }
   /// Stochastic-depth rate of one block: linspace(0, drop_path, depth).
   [[nodiscard]] double drop_path_of(std::int64_t block) const noexcept {
-    return depth > 1 ? drop_path * static_cast<double>(block) / static_cast<double>(depth - 1) : 0.0;
+    return depth > 1 ? drop_path * static_cast<double>(block) / static_cast<double>(depth - 1)
+                     : 0.0;
   }
 };
 

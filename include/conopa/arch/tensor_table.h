@@ -24,10 +24,10 @@ struct TensorEntry {
   std::string name;  ///< canonical name, also the key in model.safetensors
   Shape shape;
   Init init = Init::kConstant;
-  double value = 0.0;        ///< constant, standard deviation or bound, see Init
-  bool trainable = true;     ///< false: buffer (statistics, flags)
-  bool decay = false;        ///< weight decay applies
-  std::int64_t layer = 0;    ///< 0: embeddings, i+1: block i, depth+1: final norm, head, neck
+  double value = 0.0;      ///< constant, standard deviation or bound, see Init
+  bool trainable = true;   ///< false: buffer (statistics, flags)
+  bool decay = false;      ///< weight decay applies
+  std::int64_t layer = 0;  ///< 0: embeddings, i+1: block i, depth+1: final norm, head, neck
 };
 
 /// The only list of a model's tensors: module parameters, initialiser, optimiser groups, checkpoint

@@ -41,7 +41,8 @@ enum class LlamaNaming {
 /// Rules for all selected tensors of a student: norms, qkv weight, output projection and the three
 /// SwiGLU matrices of every block; teacher layer i feeds block i. Everything else keeps its
 /// initialisation.
-/// @throws ConfigError if the student is not a bias-free RMSNorm/SwiGLU stack that a LLaMA can feed.
+/// @throws ConfigError if the student is not a bias-free RMSNorm/SwiGLU stack that a LLaMA can
+/// feed.
 [[nodiscard]] std::vector<SelectionRule> llama_selection(const EncoderSpec& student,
                                                          LlamaNaming naming);
 

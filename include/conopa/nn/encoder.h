@@ -26,12 +26,12 @@ struct StepRandom {
 /// How one forward pass runs.
 struct ForwardOptions {
   Exec exec;
-  bool training = false;               ///< stochastic depth, dropout and quantiser start-up
-  std::optional<double> mask_rate;     ///< α of the soft mask; default spec.mask_rate
-  std::optional<double> drop_path;     ///< peak stochastic-depth rate; default spec.drop_path
-  StepRandom random;                   ///< used while training
-  bool checkpoint_blocks = false;      ///< recompute block activations in the backward pass
-  Capture* capture = nullptr;          ///< filled with every intermediate tensor if given
+  bool training = false;            ///< stochastic depth, dropout and quantiser start-up
+  std::optional<double> mask_rate;  ///< α of the soft mask; default spec.mask_rate
+  std::optional<double> drop_path;  ///< peak stochastic-depth rate; default spec.drop_path
+  StepRandom random;                ///< used while training
+  bool checkpoint_blocks = false;   ///< recompute block activations in the backward pass
+  Capture* capture = nullptr;       ///< filled with every intermediate tensor if given
 };
 
 /// Result of a forward pass.
@@ -56,7 +56,8 @@ class Encoder {
 
   /// @param images  [B, C, H, W] float32 on the encoder's device.
   /// @throws ShapeError if the images do not have the spec's size.
-  [[nodiscard]] ForwardResult forward(const at::Tensor& images, const ForwardOptions& options) const;
+  [[nodiscard]] ForwardResult forward(const at::Tensor& images,
+                                      const ForwardOptions& options) const;
 
   /// Raw outputs of spec.feature_blocks (class token dropped, no final norm) as maps
   /// [B, D, rows, cols], through the neck if the spec has one.
@@ -69,7 +70,8 @@ class Encoder {
   [[nodiscard]] at::Tensor embed(const at::Tensor& images, Pass& pass) const;
   [[nodiscard]] NormParameters norm(const std::string& prefix) const;
   [[nodiscard]] at::Tensor layer(const std::string& prefix, const at::Tensor& x, Pass& pass) const;
-  [[nodiscard]] at::Tensor attention_branch(std::int64_t block, const at::Tensor& y, Pass& pass) const;
+  [[nodiscard]] at::Tensor attention_branch(std::int64_t block, const at::Tensor& y,
+                                            Pass& pass) const;
   [[nodiscard]] at::Tensor explicit_attention(std::int64_t block, const at::Tensor& qkv,
                                               Pass& pass) const;
   [[nodiscard]] at::Tensor mlp_branch(std::int64_t block, const at::Tensor& y, Pass& pass) const;

@@ -9,7 +9,18 @@
   (TORCH_VERSION_MAJOR > (major) ||         \
    (TORCH_VERSION_MAJOR == (major) && TORCH_VERSION_MINOR >= (minor)))
 
+#if CONOPA_TORCH_AT_LEAST(2, 4)
+#include <optional>
+#endif
+
 namespace conopa::nn {
+
+/// The optional type of operator signatures.
+#if CONOPA_TORCH_AT_LEAST(2, 4)
+using OptionalTensor = std::optional<at::Tensor>;
+#else
+using OptionalTensor = c10::optional<at::Tensor>;
+#endif
 
 /// Runs a scope under bf16 autocast on one device kind and restores the previous state at its end.
 class AutocastScope {
@@ -21,7 +32,8 @@ class AutocastScope {
     at::autocast::set_autocast_enabled(device_, enabled);
     at::autocast::set_autocast_dtype(device_, at::kBFloat16);
 #else
-    was_enabled_ = device_ == at::kCPU ? at::autocast::is_cpu_enabled() : at::autocast::is_enabled();
+    was_enabled_ =
+        device_ == at::kCPU ? at::autocast::is_cpu_enabled() : at::autocast::is_enabled();
     previous_ = device_ == at::kCPU ? at::autocast::get_autocast_cpu_dtype()
                                     : at::autocast::get_autocast_gpu_dtype();
     set(enabled, at::kBFloat16);

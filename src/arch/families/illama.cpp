@@ -65,7 +65,8 @@ std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
 Family illama_family() {
   return {
       .name = "illama",
-      .summary = "LLaMA decoder as image classifier: causal soft mask, class token behind the image",
+      .summary =
+          "LLaMA decoder as image classifier: causal soft mask, class token behind the image",
       .presets =
           {{"illama_tiny_patch16_224", "5.70 M parameters; 75.0 % ImageNet-1K top-1 in the paper"},
            {"illama_small_patch16_224", "22.0 M parameters; 79.9 % in the paper"},
@@ -74,10 +75,9 @@ Family illama_family() {
            {"illama_large_patch16_224", "310 M parameters; 84.8 % from 21K in the paper"},
            {"illama_large_patch16_384", "311 M parameters; 86.0 % from 21K in the paper"}},
       .make = make,
-      .schemes = {{"official",
-                   {{".mlp.gate.", ".mlp.fc1."},
-                    {".mlp.down.", ".mlp.fc2."},
-                    {".mlp.up.", ".mlp.fc3."}}}},
+      .schemes =
+          {{"official",
+            {{".mlp.gate.", ".mlp.fc1."}, {".mlp.down.", ".mlp.fc2."}, {".mlp.up.", ".mlp.fc3."}}}},
       .infer = infer};
 }
 

@@ -21,8 +21,8 @@ std::optional<PlainShapes> plain_shapes(const TensorIndex& tensors) {
 
 void set_square_grid(EncoderSpec& spec, std::int64_t length, std::int64_t extra) {
   const std::int64_t patches = length - extra;
-  const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(
-      std::max<std::int64_t>(patches, 0)))));
+  const auto side = static_cast<std::int64_t>(
+      std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(patches, 0)))));
   if (patches < 1 || side * side != patches) {
     throw FormatError("import",
                       "expected a square grid of patches, found a position embedding for {} "

@@ -19,10 +19,14 @@ namespace {
 
 kernels::MaskKind mask_kind(arch::Mask mask) {
   switch (mask) {
-    case arch::Mask::kBidirectional: return kernels::MaskKind::kNone;
-    case arch::Mask::kCausal: return kernels::MaskKind::kCausal;
-    case arch::Mask::kCausalFirstOpen: return kernels::MaskKind::kCausalFirstOpen;
-    case arch::Mask::kSoftCausal: return kernels::MaskKind::kSoftCausal;
+    case arch::Mask::kBidirectional:
+      return kernels::MaskKind::kNone;
+    case arch::Mask::kCausal:
+      return kernels::MaskKind::kCausal;
+    case arch::Mask::kCausalFirstOpen:
+      return kernels::MaskKind::kCausalFirstOpen;
+    case arch::Mask::kSoftCausal:
+      return kernels::MaskKind::kSoftCausal;
   }
   return kernels::MaskKind::kNone;
 }
@@ -71,9 +75,12 @@ struct Call {
 
 class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& kv,
-                            const at::Tensor& cos, const at::Tensor& sin,
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const OptionalTensor& kv_in,
+                            const OptionalTensor& cos_in, const OptionalTensor& sin_in,
                             const std::vector<std::int64_t>& dims, double alpha) {
+    const at::Tensor kv = value_or_undefined(kv_in);
+    const at::Tensor cos = value_or_undefined(cos_in);
+    const at::Tensor sin = value_or_undefined(sin_in);
     const Call call = make(q, kv, cos, sin, dims, alpha);
     const auto& s = call.shape;
     at::Tensor out = at::empty({s.batch * s.queries, call.width()}, q.options());
@@ -87,9 +94,9 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
-    const Call call = make(saved[0], saved[1], saved[2], saved[3],
-                           ctx->saved_data["dims"].toIntVector(),
-                           ctx->saved_data["alpha"].toDouble());
+    const Call call =
+        make(saved[0], saved[1], saved[2], saved[3], ctx->saved_data["dims"].toIntVector(),
+             ctx->saved_data["alpha"].toDouble());
     const at::Tensor dout = grads[0].contiguous();
     variable_list result(6);
     result[0] = at::empty_like(saved[0]);
@@ -103,11 +110,19 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
   // dims: batch, queries, keys, heads, head width, mask, position of the query
   static Call make(const at::Tensor& q, const at::Tensor& kv, const at::Tensor& cos,
                    const at::Tensor& sin, const std::vector<std::int64_t>& dims, double alpha) {
-    return {.shape = {.batch = dims[0], .queries = dims[1], .keys = dims[2], .heads = dims[3],
+    return {.shape = {.batch = dims[0],
+                      .queries = dims[1],
+                      .keys = dims[2],
+                      .heads = dims[3],
                       .head_width = dims[4]},
             .mask = {.kind = static_cast<kernels::MaskKind>(dims[5]),
-                     .alpha = static_cast<float>(alpha), .prefix = {}},
-            .q_buffer = q, .kv_buffer = kv, .cos = cos, .sin = sin, .position = dims[6]};
+                     .alpha = static_cast<float>(alpha),
+                     .prefix = {}},
+            .q_buffer = q,
+            .kv_buffer = kv,
+            .cos = cos,
+            .sin = sin,
+            .position = dims[6]};
   }
 };
 
@@ -154,9 +169,15 @@ at::Tensor attention_weights(const at::Tensor& q, const at::Tensor& k,
 at::Tensor attention(const at::Tensor& qkv, std::int64_t tokens, const AttentionConstants& c,
                      const Exec& exec) {
   if (use_fused(qkv, exec)) {
-    const std::vector<std::int64_t> dims{qkv.size(0) / tokens, tokens, tokens, c.heads, c.head_dim,
-                                         static_cast<std::int64_t>(mask_kind(c.mask)), 0};
-    return AttentionFunction::apply(qkv.contiguous(), at::Tensor(), c.cos, c.sin, dims, c.mask_rate);
+    const std::vector<std::int64_t> dims{qkv.size(0) / tokens,
+                                         tokens,
+                                         tokens,
+                                         c.heads,
+                                         c.head_dim,
+                                         static_cast<std::int64_t>(mask_kind(c.mask)),
+                                         0};
+    return AttentionFunction::apply(qkv.contiguous(), OptionalTensor(), optional(c.cos),
+                                    optional(c.sin), dims, c.mask_rate);
   }
   std::vector<at::Tensor> heads = split_heads(qkv, tokens, 3, c);
   if (c.cos.defined()) {
@@ -169,10 +190,12 @@ at::Tensor attention(const at::Tensor& qkv, std::int64_t tokens, const Attention
 at::Tensor read_attention(const at::Tensor& q, const at::Tensor& kv, std::int64_t tokens,
                           std::int64_t position, const AttentionConstants& c, const Exec& exec) {
   if (use_fused(q, exec)) {
-    const std::vector<std::int64_t> dims{q.size(0), 1, tokens, c.heads, c.head_dim,
-                                         static_cast<std::int64_t>(kernels::MaskKind::kNone),
-                                         position};
-    return AttentionFunction::apply(q.contiguous(), kv.contiguous(), c.cos, c.sin, dims, 0.0);
+    const std::vector<std::int64_t> dims{
+        q.size(0), 1,          tokens,
+        c.heads,   c.head_dim, static_cast<std::int64_t>(kernels::MaskKind::kNone),
+        position};
+    return AttentionFunction::apply(q.contiguous(), optional(kv.contiguous()), optional(c.cos),
+                                    optional(c.sin), dims, 0.0);
   }
   at::Tensor query = split_heads(q, 1, 1, c)[0];
   std::vector<at::Tensor> heads = split_heads(kv, tokens, 2, c);

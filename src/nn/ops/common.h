@@ -6,6 +6,7 @@
 
 #include "conopa/nn/convert.h"
 #include "conopa/nn/ops.h"
+#include "conopa/nn/torch_compat.h"
 
 namespace conopa::nn {
 
@@ -14,13 +15,18 @@ using torch::autograd::tensor_list;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
+/// A tensor argument that may be absent: autograd functions refuse undefined plain tensors.
+[[nodiscard]] inline OptionalTensor optional(const at::Tensor& tensor) {
+  return tensor.defined() ? OptionalTensor(tensor) : OptionalTensor();
+}
+[[nodiscard]] inline at::Tensor value_or_undefined(const OptionalTensor& tensor) {
+  return tensor.has_value() ? *tensor : at::Tensor();
+}
+
 /// Whether the kernels can serve this tensor under `exec`.
 [[nodiscard]] inline bool use_fused(const at::Tensor& x, const Exec& exec) {
   return exec.ops != Ops::kStock && x.device().is_cpu() && x.scalar_type() == at::kFloat;
 }
-
-/// Same shape and type as x, contiguous, uninitialised.
-[[nodiscard]] at::Tensor empty_like_rows(const at::Tensor& x, std::int64_t rows, std::int64_t width);
 
 /// Read-only elements of a defined contiguous tensor, or an empty span.
 [[nodiscard]] inline std::span<const float> optional_floats(const at::Tensor& tensor) {

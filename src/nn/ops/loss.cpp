@@ -11,8 +11,11 @@ namespace {
 // Mean over the batch; `dense` [B, K] or `labels` [B], the other undefined.
 class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& logits, const at::Tensor& dense,
-                            const at::Tensor& labels, double smoothing) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& logits,
+                            const OptionalTensor& dense_in, const OptionalTensor& labels_in,
+                            double smoothing) {
+    const at::Tensor dense = value_or_undefined(dense_in);
+    const at::Tensor labels = value_or_undefined(labels_in);
     const std::int64_t B = logits.size(0);
     at::Tensor loss = at::empty({B}, logits.options());
     at::Tensor lse = at::empty({B}, logits.options());
@@ -27,9 +30,10 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     const variable_list saved = ctx->get_saved_variables();
     const float dloss = grads[0].item<float>() / static_cast<float>(saved[0].size(0));
     at::Tensor dlogits = at::empty_like(saved[0]);
-    kernels::cross_entropy_backward(saved[0].size(1), floats(saved[0]),
-                                    target(saved[1], saved[2], ctx->saved_data["smoothing"].toDouble()),
-                                    floats(saved[3]), {&dloss, 1}, floats(dlogits));
+    kernels::cross_entropy_backward(
+        saved[0].size(1), floats(saved[0]),
+        target(saved[1], saved[2], ctx->saved_data["smoothing"].toDouble()), floats(saved[3]),
+        {&dloss, 1}, floats(dlogits));
     return {dlogits, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 
@@ -51,16 +55,17 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
 at::Tensor soft_target_cross_entropy(const at::Tensor& logits, const at::Tensor& targets,
                                      const Exec& exec) {
   if (use_fused(logits, exec)) {
-    return CrossEntropyFunction::apply(logits.contiguous(), targets.contiguous(), at::Tensor(), 0.0);
+    return CrossEntropyFunction::apply(logits.contiguous(), optional(targets.contiguous()),
+                                       OptionalTensor(), 0.0);
   }
   return -(targets * logits.log_softmax(-1)).sum(-1).mean();
 }
 
-at::Tensor label_cross_entropy(const at::Tensor& logits, const at::Tensor& labels,
-                               double smoothing, const Exec& exec) {
+at::Tensor label_cross_entropy(const at::Tensor& logits, const at::Tensor& labels, double smoothing,
+                               const Exec& exec) {
   if (use_fused(logits, exec)) {
-    return CrossEntropyFunction::apply(logits.contiguous(), at::Tensor(), labels.contiguous(),
-                                       smoothing);
+    return CrossEntropyFunction::apply(logits.contiguous(), OptionalTensor(),
+                                       optional(labels.contiguous()), smoothing);
   }
   return at::cross_entropy_loss(logits, labels, {}, 1 /* mean */, -100, smoothing);
 }

@@ -26,24 +26,27 @@ kernels::Residual residual(const at::Tensor& branch, const at::Tensor& scale, st
 // residual stream costs no separate additions in either direction.
 class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
  public:
-  static variable_list forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& branch,
-                               const at::Tensor& scale, const at::Tensor& weight,
-                               const at::Tensor& bias, bool layer, double eps) {
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& x,
+                               const OptionalTensor& branch_in, const OptionalTensor& scale_in,
+                               const at::Tensor& weight, const OptionalTensor& bias_in, bool layer,
+                               double eps) {
+    const at::Tensor branch = value_or_undefined(branch_in);
+    const at::Tensor scale = value_or_undefined(scale_in);
+    const at::Tensor bias = value_or_undefined(bias_in);
     const std::int64_t rows = x.size(0);
     at::Tensor sum = branch.defined() ? at::empty_like(x) : x;
     at::Tensor y = at::empty_like(x);
     at::Tensor mean = layer ? at::empty({rows}, x.options()) : at::Tensor();
     at::Tensor inv_std = at::empty({rows}, x.options());
-    kernels::norm_forward(
-        norm_shape(x, layer, eps),
-        {.x = floats(x),
-         .residual = residual(branch, scale, rows),
-         .weight = floats(weight),
-         .bias = optional_floats(bias),
-         .sum = branch.defined() ? floats(sum) : std::span<float>{},
-         .y = floats(y),
-         .mean = layer ? floats(mean) : std::span<float>{},
-         .inv_std = floats(inv_std)});
+    kernels::norm_forward(norm_shape(x, layer, eps),
+                          {.x = floats(x),
+                           .residual = residual(branch, scale, rows),
+                           .weight = floats(weight),
+                           .bias = optional_floats(bias),
+                           .sum = branch.defined() ? floats(sum) : std::span<float>{},
+                           .y = floats(y),
+                           .mean = layer ? floats(mean) : std::span<float>{},
+                           .inv_std = floats(inv_std)});
     ctx->save_for_backward({sum, weight, scale, mean, inv_std});
     ctx->saved_data["branch"] = branch.defined();
     ctx->saved_data["bias"] = bias.defined();
@@ -69,19 +72,18 @@ class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
     at::Tensor dbranch = scale.defined() ? at::empty_like(sum) : at::Tensor();
     result[3] = at::empty_like(saved[1]);
     if (has_bias) result[4] = at::empty_like(saved[1]);
-    kernels::norm_backward(
-        norm_shape(sum, layer, ctx->saved_data["eps"].toDouble()),
-        {.x = floats(sum),
-         .weight = floats(saved[1]),
-         .mean = optional_floats(saved[3]),
-         .inv_std = floats(saved[4]),
-         .dy = floats(dy),
-         .dsum = optional_floats(dsum),
-         .dx = floats(dx),
-         .residual = residual({}, scale, sum.size(0)),
-         .dbranch = scale.defined() ? floats(dbranch) : std::span<float>{},
-         .dweight = floats(result[3]),
-         .dbias = has_bias ? floats(result[4]) : std::span<float>{}});
+    kernels::norm_backward(norm_shape(sum, layer, ctx->saved_data["eps"].toDouble()),
+                           {.x = floats(sum),
+                            .weight = floats(saved[1]),
+                            .mean = optional_floats(saved[3]),
+                            .inv_std = floats(saved[4]),
+                            .dy = floats(dy),
+                            .dsum = optional_floats(dsum),
+                            .dx = floats(dx),
+                            .residual = residual({}, scale, sum.size(0)),
+                            .dbranch = scale.defined() ? floats(dbranch) : std::span<float>{},
+                            .dweight = floats(result[3]),
+                            .dbias = has_bias ? floats(result[4]) : std::span<float>{}});
     result[0] = dx;
     if (has_branch) result[1] = scale.defined() ? dbranch : dx;
     return result;
@@ -116,9 +118,9 @@ std::pair<at::Tensor, at::Tensor> add_norm(const at::Tensor& x, const Branch& br
     return {std::move(sum), std::move(y)};
   }
   const at::Tensor value = branch.value.defined() ? branch.value.contiguous() : at::Tensor();
-  variable_list out =
-      AddNormFunction::apply(x.contiguous(), value, branch.sample_scale, norm.weight, norm.bias,
-                             norm.kind == arch::Norm::kLayer, norm.eps);
+  variable_list out = AddNormFunction::apply(
+      x.contiguous(), optional(value), optional(branch.sample_scale), norm.weight,
+      optional(norm.bias), norm.kind == arch::Norm::kLayer, norm.eps);
   if (out.size() == 1) return {x, out[0]};
   return {out[0], out[1]};
 }

@@ -1,0 +1,280 @@
+#include "conopa/nn/encoder.h"
+
+#include <ATen/TensorOperators.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "conopa/arch/registry.h"
+#include "conopa/core/error.h"
+#include "conopa/core/rng.h"
+#include "conopa/nn/convert.h"
+
+namespace conopa::nn {
+namespace {
+
+using Edit = std::function<void(arch::EncoderSpec&)>;
+
+arch::EncoderSpec small_spec(const Edit& edit = {}) {
+  arch::EncoderSpec spec;
+  spec.height = 12;
+  spec.width = 16;
+  spec.patch = 4;
+  spec.dim = 24;
+  spec.heads = 3;
+  spec.depth = 3;
+  spec.num_classes = 5;
+  spec.mlp_hidden = 40;
+  if (edit) edit(spec);
+  spec.resolve();
+  return spec;
+}
+
+at::Tensor random_tensor(const Shape& shape, std::uint64_t index) {
+  Rng rng(7, RngPurpose::kTest, 0, index);
+  HostTensor out = HostTensor::zeros(DType::kF32, shape);
+  for (float& value : out.mutable_data<float>()) value = static_cast<float>(rng.normal());
+  return to_torch(out);
+}
+
+// All tensors random, norms and biases too, so that a wrong default shows.
+void randomise(Encoder& encoder) {
+  const at::NoGradGuard no_grad;
+  std::uint64_t index = 100;
+  for (at::Tensor tensor : encoder.parameters().tensors()) {
+    const bool norm_like = tensor.dim() == 1;
+    const at::Tensor noise = random_tensor(tensor.sizes().vec(), index++) * 0.2;
+    tensor.copy_(norm_like ? noise + 0.5 : noise);
+  }
+}
+
+at::Tensor images_of(const arch::EncoderSpec& spec, std::int64_t batch = 3) {
+  return random_tensor({batch, spec.channels, spec.height, spec.width}, 1);
+}
+
+double difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>() / (b.abs().max().item<double>() + 1e-12);
+}
+
+std::vector<at::Tensor> gradients(const arch::EncoderSpec& spec, const ForwardOptions& options) {
+  Encoder encoder(spec);
+  randomise(encoder);
+  const at::Tensor logits = encoder.forward(images_of(spec), options).logits;
+  const at::Tensor targets = random_tensor({3, spec.num_classes}, 2).softmax(-1);
+  soft_target_cross_entropy(logits, targets, options.exec).backward();
+  std::vector<at::Tensor> out{logits.detach()};
+  for (const at::Tensor& tensor : encoder.parameters().tensors()) {
+    if (tensor.requires_grad()) out.push_back(tensor.grad());
+  }
+  return out;
+}
+
+void expect_equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b,
+                  double tolerance) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ASSERT_TRUE(a[i].defined() && b[i].defined()) << "tensor " << i;
+    EXPECT_LT(difference(a[i], b[i]), tolerance) << "tensor " << i;
+  }
+}
+
+struct Variant {
+  std::string name;
+  Edit edit;
+};
+
+void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
+
+class EncoderVariantTest : public testing::TestWithParam<Variant> {};
+
+TEST_P(EncoderVariantTest, FusedKernelsGiveTheGradientsOfStockOperations) {
+  const arch::EncoderSpec spec = small_spec(GetParam().edit);
+  ForwardOptions options;
+  options.training = true;
+  options.exec.ops = Ops::kStock;
+  const auto stock = gradients(spec, options);
+  options.exec.ops = Ops::kFused;
+  expect_equal(gradients(spec, options), stock, 2e-4);
+}
+
+TEST_P(EncoderVariantTest, CheckpointingChangesNothing) {
+  const arch::EncoderSpec spec = small_spec(GetParam().edit);
+  ForwardOptions options;
+  options.training = true;
+  const auto kept = gradients(spec, options);
+  options.checkpoint_blocks = true;
+  expect_equal(gradients(spec, options), kept, 1e-6);
+}
+
+TEST_P(EncoderVariantTest, TokenShortcutEqualsTheFullForward) {
+  const arch::EncoderSpec spec = small_spec(GetParam().edit);
+  Encoder encoder(spec);
+  randomise(encoder);
+  const at::Tensor images = images_of(spec);
+  ForwardOptions full;
+  Capture capture;
+  full.capture = &capture;  // captures need every token
+  EXPECT_LT(difference(encoder.forward(images, {}).logits, encoder.forward(images, full).logits),
+            1e-5);
+  EXPECT_TRUE(capture.contains("block2_out"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Specs, EncoderVariantTest,
+                         testing::Values(Variant{"released", {}},
+                                         Variant{"soft_mask", [](auto& s) { s.mask_rate = 0.4; }},
+                                         Variant{"causal",
+                                                 [](auto& s) { s.mask = arch::Mask::kCausal; }},
+                                         Variant{"first_open",
+                                                 [](auto& s) {
+                                                   s.mask = arch::Mask::kCausalFirstOpen;
+                                                   s.class_token = arch::ClassToken::kFront;
+                                                 }},
+                                         Variant{"causal_front",
+                                                 [](auto& s) {
+                                                   s.mask = arch::Mask::kCausal;
+                                                   s.class_token = arch::ClassToken::kFront;
+                                                 }},
+                                         Variant{"soft_front",
+                                                 [](auto& s) {
+                                                   s.mask_rate = 0.3;
+                                                   s.class_token = arch::ClassToken::kFront;
+                                                 }},
+                                         Variant{"vit",
+                                                 [](auto& s) {
+                                                   s.norm = arch::Norm::kLayer;
+                                                   s.mlp = arch::Mlp::kGelu;
+                                                   s.mlp_bias = true;
+                                                   s.mask = arch::Mask::kBidirectional;
+                                                   s.rotary = arch::Rotary::kNone;
+                                                   s.class_token = arch::ClassToken::kFront;
+                                                 }},
+                                         Variant{"mean_layer_scale",
+                                                 [](auto& s) {
+                                                   s.read_out = arch::ReadOut::kMean;
+                                                   s.class_token = arch::ClassToken::kNone;
+                                                   s.layer_scale = 0.1;
+                                                   s.qkv_bias = false;
+                                                 }},
+                                         Variant{"drop_path", [](auto& s) { s.drop_path = 0.5; }},
+                                         Variant{"one_channel", [](auto& s) { s.channels = 1; }}),
+                         [](const auto& variant) { return variant.param.name; });
+
+TEST(EncoderTest, CausalClassTokenInFrontCollapses) {
+  // The token sees itself alone: every image gets the same logits (paper section 3.3).
+  const arch::EncoderSpec spec = small_spec([](auto& s) {
+    s.mask = arch::Mask::kCausal;
+    s.class_token = arch::ClassToken::kFront;
+  });
+  Encoder encoder(spec);
+  randomise(encoder);
+  const at::Tensor logits = encoder.forward(images_of(spec), {}).logits;
+  EXPECT_LT(difference(logits.select(0, 0), logits.select(0, 1)), 1e-6);
+}
+
+TEST(EncoderTest, SoftMaskRateOneIsBidirectional) {
+  const arch::EncoderSpec soft = small_spec();
+  const arch::EncoderSpec open = small_spec([](auto& s) { s.mask = arch::Mask::kBidirectional; });
+  Encoder a(soft);
+  Encoder b(open);
+  randomise(a);
+  randomise(b);
+  ForwardOptions options;
+  options.mask_rate = 1.0;
+  EXPECT_LT(
+      difference(a.forward(images_of(soft), options).logits, b.forward(images_of(open), {}).logits),
+      1e-5);
+}
+
+TEST(EncoderTest, DropPathIsAFunctionOfSeedAndStep) {
+  const arch::EncoderSpec spec = small_spec([](auto& s) { s.drop_path = 0.9; });
+  Encoder encoder(spec);
+  randomise(encoder);
+  const auto logits = [&](std::uint64_t step) {
+    ForwardOptions options;
+    options.training = true;
+    options.random = {.seed = 3, .step = step};
+    return encoder.forward(images_of(spec, 8), options).logits;
+  };
+  EXPECT_EQ(difference(logits(1), logits(1)), 0.0);
+  EXPECT_GT(difference(logits(1), logits(2)), 1e-3);
+}
+
+TEST(EncoderTest, Bf16ProductsStayCloseToFloat32) {
+  const arch::EncoderSpec spec = small_spec();
+  for (const Ops ops : {Ops::kFused, Ops::kStock}) {
+    ForwardOptions exact;
+    exact.training = true;
+    exact.exec.ops = ops;
+    ForwardOptions rounded = exact;
+    rounded.exec.precision = Precision::kBf16;
+    const auto a = gradients(spec, rounded);
+    const auto b = gradients(spec, exact);
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_LT(difference(a[i], b[i]), 0.08) << i;
+    EXPECT_GT(difference(a[0], b[0]), 0.0);
+  }
+}
+
+TEST(EncoderTest, RejectsImagesOfAnotherSize) {
+  Encoder encoder(small_spec());
+  const at::Tensor images = random_tensor({1, 3, 16, 16}, 1);
+  EXPECT_THROW(static_cast<void>(encoder.forward(images, {})), ShapeError);
+}
+
+TEST(EncoderTest, FeatureMapsComeFromTheListedBlocks) {
+  const arch::EncoderSpec spec = small_spec([](auto& s) { s.feature_blocks = {0, 2}; });
+  Encoder encoder(spec);
+  randomise(encoder);
+  Capture capture;
+  ForwardOptions options;
+  options.capture = &capture;
+  static_cast<void>(encoder.forward(images_of(spec), options));
+  const auto maps = encoder.feature_maps(images_of(spec), {});
+  ASSERT_EQ(maps.size(), 2U);
+  EXPECT_EQ(maps[1].sizes().vec(), (Shape{3, 24, 3, 4}));
+  const at::Tensor token = capture.at("block2_out").select(1, 5);  // row 1, column 1
+  EXPECT_EQ(difference(maps[1].select(2, 1).select(2, 1), token), 0.0);
+}
+
+TEST(ParametersTest, InitialisationDependsOnSeedAndNameOnly) {
+  Parameters a{arch::TensorTable(small_spec())};
+  Parameters b{arch::TensorTable(small_spec([](auto& s) { s.depth = 2; }))};
+  a.initialize(5);
+  b.initialize(5);
+  const std::string name = arch::names::block(1, arch::names::kQkv) + ".weight";
+  EXPECT_EQ(difference(a.require(name), b.require(name)), 0.0);
+  b.initialize(6);
+  EXPECT_GT(difference(a.require(name), b.require(name)), 0.1);
+  EXPECT_NEAR(a.require(name).std().item<double>(), 0.02, 0.003);
+  EXPECT_EQ(a.require("norm.weight").min().item<double>(), 1.0);
+}
+
+TEST(ParametersTest, StrictLoadChangesNothingWhenItFails) {
+  Parameters parameters{arch::TensorTable(small_spec())};
+  parameters.initialize(1);
+  const at::Tensor before = parameters.require("head.bias").clone();
+  const auto source = [](const std::string& name) -> std::optional<HostTensor> {
+    if (name != "head.bias") return std::nullopt;
+    return HostTensor::of<float>(DType::kF32, {5}, std::vector<float>{1, 2, 3, 4, 5});
+  };
+  EXPECT_THROW(parameters.load(source, LoadPolicy::kStrict, "x"), FormatError);
+  EXPECT_EQ(difference(parameters.require("head.bias"), before), 0.0);
+  const arch::KeyReport report = parameters.load(source, LoadPolicy::kPartial, "x");
+  EXPECT_EQ(report.missing.size(), parameters.size() - 1);
+  EXPECT_EQ(parameters.require("head.bias")[4].item<float>(), 5.0F);
+}
+
+TEST(ParametersTest, HostCopiesRoundTrip) {
+  Parameters a{arch::TensorTable(small_spec())};
+  Parameters b{arch::TensorTable(small_spec())};
+  a.initialize(1);
+  b.initialize(2);
+  const auto host = a.to_host();
+  b.load([&](const std::string& name) -> std::optional<HostTensor> { return host.at(name); },
+         LoadPolicy::kStrict, "copy");
+  for (std::size_t i = 0; i < a.size(); ++i)
+    EXPECT_EQ(difference(a.tensors()[i], b.tensors()[i]), 0.0);
+}
+
+}  // namespace
+}  // namespace conopa::nn
