@@ -15,6 +15,12 @@
 namespace conopa::image {
 namespace {
 
+/// Rounds down; for values above -1. std::floor is a call where SSE4.1 is not assumed.
+std::int64_t floor_index(double v) {
+  const auto whole = static_cast<std::int64_t>(v);
+  return whole - static_cast<std::int64_t>(v < static_cast<double>(whole));
+}
+
 /// The input at a position between pixels (centres at .5), or false outside. Horizontal neighbours
 /// are combined first; all in double precision in PIL's order, because the result is cut off and
 /// not rounded.
@@ -25,14 +31,14 @@ struct Bilinear {
         y >= static_cast<double>(in.height)) {
       return false;
     }
-    const double left = std::floor(x - 0.5);
-    const double top = std::floor(y - 0.5);
-    const double dx = x - 0.5 - left;
-    const double dy = y - 0.5 - top;
-    const auto x0 = std::max(static_cast<std::int64_t>(left), std::int64_t{0}) * kChannels;
-    const auto x1 = std::min(static_cast<std::int64_t>(left) + 1, in.width - 1) * kChannels;
-    const std::uint8_t* upper = in.row(std::max(static_cast<std::int64_t>(top), std::int64_t{0}));
-    const std::uint8_t* lower = in.row(std::min(static_cast<std::int64_t>(top) + 1, in.height - 1));
+    const std::int64_t left = floor_index(x - 0.5);
+    const std::int64_t top = floor_index(y - 0.5);
+    const double dx = x - 0.5 - static_cast<double>(left);
+    const double dy = y - 0.5 - static_cast<double>(top);
+    const std::int64_t x0 = std::max(left, std::int64_t{0}) * kChannels;
+    const std::int64_t x1 = std::min(left + 1, in.width - 1) * kChannels;
+    const std::uint8_t* upper = in.row(std::max(top, std::int64_t{0}));
+    const std::uint8_t* lower = in.row(std::min(top + 1, in.height - 1));
     for (std::int64_t c = 0; c < kChannels; ++c) {
       const double v1 = upper[x0 + c] + (upper[x1 + c] - upper[x0 + c]) * dx;
       const double v2 = lower[x0 + c] + (lower[x1 + c] - lower[x0 + c]) * dx;
@@ -42,11 +48,25 @@ struct Bilinear {
   }
 };
 
+/// The cubic through v2 and v3 at the fraction d between them.
 double cubic(double v1, double v2, double v3, double v4, double d) {
   const double p2 = -v1 + v3;
   const double p3 = 2 * (v1 - v2) + v3 - v4;
   const double p4 = -v1 + v2 - v3 + v4;
   return v2 + d * (p2 + d * (p3 + d * p4));
+}
+
+/// The same of samples, whose coefficients are exact in integers.
+double cubic(int v1, int v2, int v3, int v4, double d) {
+  const auto p2 = static_cast<double>(v3 - v1);
+  const auto p3 = static_cast<double>(2 * (v1 - v2) + v3 - v4);
+  const auto p4 = static_cast<double>(v2 - v1 + v4 - v3);
+  return static_cast<double>(v2) + d * (p2 + d * (p3 + d * p4));
+}
+
+std::uint8_t cut_off(double v) {
+  if (v <= 0.0) return 0;
+  return v >= 255.0 ? std::uint8_t{255} : static_cast<std::uint8_t>(static_cast<int>(v));
 }
 
 template <std::int64_t kChannels>
@@ -56,28 +76,36 @@ struct Bicubic {
         y >= static_cast<double>(in.height)) {
       return false;
     }
-    const double left = std::floor(x - 0.5);
-    const double top = std::floor(y - 0.5);
-    const double dx = x - 0.5 - left;
-    const double dy = y - 0.5 - top;
-    std::int64_t xs[4];
-    const std::uint8_t* rows[4];
-    for (std::int64_t k = 0; k < 4; ++k) {
-      xs[k] = std::clamp(static_cast<std::int64_t>(left) + k - 1, std::int64_t{0}, in.width - 1) *
-              kChannels;
-      rows[k] = in.row(
-          std::clamp(static_cast<std::int64_t>(top) + k - 1, std::int64_t{0}, in.height - 1));
+    const std::int64_t left = floor_index(x - 0.5);
+    const std::int64_t top = floor_index(y - 0.5);
+    const double dx = x - 0.5 - static_cast<double>(left);
+    const double dy = y - 0.5 - static_cast<double>(top);
+    const auto column = [&](std::int64_t k) {
+      return std::clamp(left + k, std::int64_t{0}, in.width - 1) * kChannels;
+    };
+    const auto row = [&](std::int64_t k) {
+      return in.row(std::clamp(top + k, std::int64_t{0}, in.height - 1));
+    };
+    const std::int64_t xs[4] = {column(-1), column(0), column(1), column(2)};
+    const auto along = [&](const std::uint8_t* pixels, std::int64_t c) {
+      return cubic(pixels[xs[0] + c], pixels[xs[1] + c], pixels[xs[2] + c], pixels[xs[3] + c], dx);
+    };
+    // Without a fraction a cubic is its second point: shears and shifts need one axis only.
+    if (dy == 0.0) {
+      const std::uint8_t* here = row(0);
+      for (std::int64_t c = 0; c < kChannels; ++c) out[c] = cut_off(along(here, c));
+      return true;
+    }
+    const std::uint8_t* rows[4] = {row(-1), row(0), row(1), row(2)};
+    if (dx == 0.0) {
+      for (std::int64_t c = xs[1]; c < xs[1] + kChannels; ++c) {
+        *out++ = cut_off(cubic(rows[0][c], rows[1][c], rows[2][c], rows[3][c], dy));
+      }
+      return true;
     }
     for (std::int64_t c = 0; c < kChannels; ++c) {
-      const auto along_row = [&](const std::uint8_t* row) {
-        // Without a fraction the cubic is its second point: shears and shifts need one axis only.
-        if (dx == 0.0) return static_cast<double>(row[xs[1] + c]);
-        return cubic(row[xs[0] + c], row[xs[1] + c], row[xs[2] + c], row[xs[3] + c], dx);
-      };
-      const double value = dy == 0.0 ? along_row(rows[1])
-                                     : cubic(along_row(rows[0]), along_row(rows[1]),
-                                             along_row(rows[2]), along_row(rows[3]), dy);
-      out[c] = static_cast<std::uint8_t>(std::clamp(value, 0.0, 255.0));
+      out[c] = cut_off(
+          cubic(along(rows[0], c), along(rows[1], c), along(rows[2], c), along(rows[3], c), dy));
     }
     return true;
   }
@@ -187,8 +215,9 @@ void sample_nearest(const ImageView& in, const AffineMatrix& m, Image& out) {
 
 Image filled(std::int64_t width, std::int64_t height, std::int64_t channels, const Fill& fill) {
   Image out(width, height, channels);
-  for (std::size_t i = 0; i < out.pixels.size(); ++i) {
-    out.pixels[i] = fill[i % static_cast<std::size_t>(channels)];
+  const auto pixel_bytes = static_cast<std::size_t>(channels);
+  for (std::size_t i = 0; i < out.pixels.size(); i += pixel_bytes) {
+    std::memcpy(&out.pixels[i], fill.data(), pixel_bytes);
   }
   return out;
 }

@@ -34,7 +34,8 @@ Hsv to_hsv(const std::uint8_t* rgb) {
   } else {
     hue = static_cast<float>(4.0 + g - r);
   }
-  hue = static_cast<float>(std::fmod(hue / 6.0 + 1.0, 1.0));
+  const double turns = hue / 6.0 + 1.0;  // 5/6 to 11/6; only the fraction counts
+  hue = static_cast<float>(turns >= 1.0 ? turns - 1.0 : turns);
   return {cut(hue * 255.0), cut(saturation * 255.0), high};
 }
 
@@ -44,7 +45,7 @@ void to_rgb(const Hsv& hsv, std::uint8_t* rgb) {
     return;
   }
   const double sector = static_cast<float>(hsv.hue) * 6.0 / 255.0;
-  const int whole = static_cast<int>(std::floor(sector));  // 0 to 6
+  const int whole = static_cast<int>(sector);  // 0 to 6
   const auto part = static_cast<float>(sector - whole);
   const auto saturation = static_cast<float>(static_cast<float>(hsv.saturation) / 255.0);
   const auto scaled = [&](double share) { return cut(std::round(hsv.value * share)); };
