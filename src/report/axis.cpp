@@ -29,11 +29,12 @@ int decimals_of(double step) {
 
 /// A tick's text, thousands and millions shortened to k and M.
 std::string tick_label(double value, double step, ValueFormat format) {
+  if (value == 0) return format == ValueFormat::kPercent ? "0%" : "0";
   if (format == ValueFormat::kPercent) {
     return fmt::format("{:.{}f}%", 100 * value, decimals_of(100 * step));
   }
   const double magnitude = std::max(std::abs(value), step);
-  if (magnitude >= 1e10 || (step < 1e-4 && value != 0)) return fmt::format("{:.3g}", value);
+  if (magnitude >= 1e10 || step < 1e-4) return fmt::format("{:.3g}", value);
   if (magnitude >= 1e6) return fmt::format("{:.{}f}M", value / 1e6, decimals_of(step / 1e6));
   if (magnitude >= 1e4) return fmt::format("{:.{}f}k", value / 1e3, decimals_of(step / 1e3));
   return fmt::format("{:.{}f}", value, decimals_of(step));

@@ -40,7 +40,7 @@ MatrixLayout make_layout(std::int64_t classes, const std::vector<std::string>& n
   label = std::min(label, kLabelRoom);
   MatrixLayout layout;
   layout.cell = std::clamp(400.0 / static_cast<double>(classes), 16.0, 44.0);
-  layout.left = label + 10;
+  layout.left = 1.1 * label + 12;  // fonts differ in width
   layout.top = label * 0.75 + 14;  // column labels rise at 45 degrees
   layout.side = layout.cell * static_cast<double>(classes);
   return layout;

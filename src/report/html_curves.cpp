@@ -16,6 +16,7 @@ struct KnownMetric {
   std::string_view title;
   ValueFormat format = ValueFormat::kNumber;
   bool leads = false;  // drawn large
+  bool from_zero = false;
 };
 
 constexpr KnownMetric kKnown[] = {
@@ -25,7 +26,7 @@ constexpr KnownMetric kKnown[] = {
     {"top5", "Top-5 accuracy", ValueFormat::kPercent},
     {"lr", "Learning rate"},
     {"grad_norm", "Gradient norm"},
-    {"images_per_second", "Images per second"},
+    {"images_per_second", "Images per second", ValueFormat::kNumber, false, true},
     {"ece", "Calibration error (ECE)", ValueFormat::kPercent},
 };
 
@@ -92,11 +93,13 @@ std::string group_html(const MetricGroup& group) {
   chart.title = group.title;
   chart.y_format = group.look.format;
   chart.y_scale = scale_of(group);
+  if (group.look.from_zero) chart.include = 0.0;
   chart.width = group.look.leads ? 440 : 330;
   chart.height = group.look.leads ? 262 : 200;
   for (std::size_t i = 0; i < group.series.size(); ++i) {
     const MetricSeries& series = *group.series[i];
-    chart.series.push_back({series.split.empty() ? group.title : series.split,
+    const bool named = group.look.leads || group.series.size() > 1;
+    chart.series.push_back({named ? series.split : "",
                             {series.steps.begin(), series.steps.end()},
                             series.values,
                             color_of(series.split, i)});

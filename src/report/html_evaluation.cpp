@@ -33,7 +33,6 @@ std::string figures_html(const eval::ClassificationResult& result) {
   out += figure("MCE", percent(result.calibration.mce));
   out += figure("Macro F1", percent(result.macro_f1()));
   out += figure("Balanced accuracy", percent(result.balanced_accuracy()));
-  out += figure("Samples", format_count(result.samples));
   return out + "</dl>\n";
 }
 
@@ -62,13 +61,18 @@ std::string confusion_html(const RunReport& report) {
 std::string pairs_html(const RunReport& report) {
   const std::vector<eval::ConfusedPair> pairs = report.evaluation->worst_pairs(kWorstPairs);
   if (pairs.empty()) return "";
+  // Bars compare the pairs with each other: even the worst is a small share of its class.
+  const double longest =
+      std::max_element(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) {
+        return a.share < b.share;
+      })->share;
   std::string rows;
   for (const eval::ConfusedPair& pair : pairs) {
-    rows += fmt::format("<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td>{}</tr>\n",
-                        escape_xml(class_name(report.class_names, pair.truth)),
-                        escape_xml(class_name(report.class_names, pair.predicted)),
-                        format_count(pair.count),
-                        bar_cell_html(pair.share, fmt::format("{:.1f} %", 100 * pair.share), "s1"));
+    rows += fmt::format(
+        "<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td>{}</tr>\n",
+        escape_xml(class_name(report.class_names, pair.truth)),
+        escape_xml(class_name(report.class_names, pair.predicted)), format_count(pair.count),
+        bar_cell_html(pair.share / longest, fmt::format("{:.1f} %", 100 * pair.share), "s1"));
   }
   return panel_html("narrow", "Most frequent confusions",
                     "<div class=\"scroll\"><table><thead><tr><th>true</th><th>predicted</th>"
@@ -132,7 +136,10 @@ std::string reliability_html(const eval::Calibration& calibration) {
 std::string evaluation_html(const RunReport& report) {
   if (!report.evaluation) return "";
   const eval::ClassificationResult& result = *report.evaluation;
-  return section_html("evaluation", "Evaluation", report.evaluation_title,
+  const std::string note = report.evaluation_title.empty()
+                               ? format_count(result.samples) + " images"
+                               : report.evaluation_title;
+  return section_html("evaluation", "Evaluation", note,
                       figures_html(result) + warning_html(result) + "<div class=\"columns\">\n" +
                           confusion_html(report) + reliability_html(result.calibration) +
                           classes_html(report) + pairs_html(report) + "</div>\n");

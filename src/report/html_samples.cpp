@@ -28,7 +28,7 @@ std::string head_html(const ReportSample& sample, Verdict verdict) {
   if (verdict == Verdict::kWrong) {
     out += fmt::format("<p class=\"truth\">true: {}</p>\n", escape_xml(sample.truth));
   } else if (verdict == Verdict::kRight) {
-    out += "<p class=\"truth\">right</p>\n";
+    out += "<p class=\"truth\">correct</p>\n";
   }
   return out;
 }

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMarkedPoints = 40;  // fewer points than this are marked by dots
 constexpr int kHoverColumns = 64;          // tooltips per chart
+constexpr double kRareShare = 0.01;        // raw values at either end that may leave the picture
 constexpr double kLegendRow = 18.0;
 constexpr double kSwatch = 14.0;
 
@@ -48,6 +49,18 @@ struct Frame {
   }
 };
 
+/// Whether neighbouring values jump: schedules and the like need no smoothing.
+bool is_noisy(const std::vector<double>& y) {
+  Range range;
+  double jumps = 0.0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    range.add(y[i]);
+    const double bend = i >= 2 ? y[i] - 2 * y[i - 1] + y[i - 2] : 0.0;
+    if (std::isfinite(bend)) jumps += std::abs(bend);
+  }
+  return jumps > 0.005 * (range.high - range.low) * static_cast<double>(y.size());
+}
+
 Trace make_trace(const PlotSeries& series, const LineChart& chart) {
   if (series.x.size() != series.y.size()) {
     throw ShapeError("plot",
@@ -61,25 +74,27 @@ Trace make_trace(const PlotSeries& series, const LineChart& chart) {
       if (!(y > 0)) y = std::numeric_limits<double>::quiet_NaN();
     }
   }
-  if (trace.y.size() > chart.smooth_above) {
-    // The average looks back over about a fiftieth of the run.
-    trace.smooth = smoothed(trace.y, 1.0 - 1.0 / (1.0 + static_cast<double>(trace.y.size()) / 50));
+  if (trace.y.size() > chart.smooth_above && is_noisy(trace.y)) {
+    // The average spans about a fiftieth of the run.
+    trace.smooth = smoothed(trace.y, 1.0 - 1.0 / (1.0 + static_cast<double>(trace.y.size()) / 100));
   }
   return trace;
+}
+
+/// Adds the finite values without the given share at either end.
+void add_trimmed(std::vector<double> values, double trim, Range& range) {
+  std::erase_if(values, [](double y) { return !std::isfinite(y); });
+  if (values.empty()) return;
+  std::sort(values.begin(), values.end());
+  const auto rare = static_cast<std::size_t>(trim * static_cast<double>(values.size()));
+  range.add(values[rare]);
+  range.add(values[values.size() - 1 - rare]);
 }
 
 /// What the y axis must show: the drawn line, and of noisy raw values all but rare outliers.
 void add_y_range(const Trace& trace, Range& range) {
   for (const double y : trace.shown()) range.add(y);
-  if (trace.smooth.empty()) return;
-  std::vector<double> finite;
-  std::copy_if(trace.y.begin(), trace.y.end(), std::back_inserter(finite),
-               [](double y) { return std::isfinite(y); });
-  if (finite.empty()) return;
-  std::sort(finite.begin(), finite.end());
-  const std::size_t rare = finite.size() / 100;
-  range.add(finite[rare]);
-  range.add(finite[finite.size() - 1 - rare]);
+  if (!trace.smooth.empty()) add_trimmed(trace.y, kRareShare, range);
 }
 
 /// Draws a line of many points with at most two per pixel column: its lowest and highest.
@@ -111,10 +126,11 @@ PathData reduced_path(const std::vector<double>& x, const std::vector<double>& y
 
 /// Places the legend's entries in rows; returns the height used.
 double draw_legend(SvgBuilder& svg, const LineChart& chart) {
-  if (chart.series.size() < 2) return 6.0;
   double x = 2.0;
-  double y = 11.0;
+  double y = 0.0;
   for (const PlotSeries& series : chart.series) {
+    if (series.name.empty()) continue;
+    y = std::max(y, 11.0);
     const std::string name = fit_text(series.name, kTickPx, chart.width - 60);
     const double width = kSwatch + 6 + text_width(name, kTickPx) + 18;
     if (x > 2.0 && x + width > chart.width) {
@@ -125,7 +141,7 @@ double draw_legend(SvgBuilder& svg, const LineChart& chart) {
     svg.text(x + kSwatch + 6, y, name, "start strong");
     x += width;
   }
-  return y + 12.0;
+  return y == 0.0 ? 6.0 : y + 12.0;
 }
 
 void draw_axes(SvgBuilder& svg, const LineChart& chart, const Frame& frame) {
@@ -135,7 +151,7 @@ void draw_axes(SvgBuilder& svg, const LineChart& chart, const Frame& frame) {
     svg.text(frame.left - 8, y + 4, tick.label, "end");
   }
   svg.line(frame.left, frame.bottom, frame.right, frame.bottom, "axis");
-  double free_from = -1e9;
+  double free_from = 0.0;
   for (const Tick& tick : frame.x.ticks) {
     const double x = frame.px(tick.value);
     const double half = text_width(tick.label, kTickPx) / 2;
@@ -177,12 +193,25 @@ void draw_hover(SvgBuilder& svg, const LineChart& chart, const std::vector<Trace
       while (next[t] < trace.x.size() && !(frame.px(trace.x[next[t]]) >= end)) ++next[t];
       if (next[t] == begin) continue;
       at = trace.x[next[t] - 1];
-      values += fmt::format("\n{} {}", trace.source->name,
+      const std::string& name = trace.source->name;
+      values += fmt::format("\n{} {}", name.empty() ? chart.title : name,
                             format_value(trace.shown()[next[t] - 1], chart.y_format));
     }
     if (values.empty()) continue;
     svg.rect(frame.left + column * width, frame.top, width, frame.bottom - frame.top, "hover",
              fmt::format("{} {}{}", chart.x_label, format_count(std::llround(at)), values));
+  }
+}
+
+/// One-sided exponential average in place.
+void average_forwards(std::vector<double>& values, double weight) {
+  double sum = 0.0;
+  double norm = 0.0;
+  for (double& value : values) {
+    if (!std::isfinite(value)) continue;
+    sum = weight * sum + (1 - weight) * value;
+    norm = weight * norm + (1 - weight);
+    value = sum / norm;
   }
 }
 
@@ -194,6 +223,8 @@ Frame make_frame(const LineChart& chart, const std::vector<Trace>& traces, doubl
     add_y_range(trace, y);
   }
   if (x.empty()) x = {0, 1};
+  if (x.low > 0 && x.low < 0.2 * x.high) x.low = 0;  // runs begin at 0
+  if (chart.include && !y.empty()) y.add(*chart.include);
   if (y.empty()) y = chart.y_scale == AxisScale::kLog ? Range{0.1, 1} : Range{0, 1};
   Frame frame;
   frame.top = top;
@@ -204,26 +235,21 @@ Frame make_frame(const LineChart& chart, const std::vector<Trace>& traces, doubl
   for (const Tick& tick : frame.y.ticks) {
     label = std::max(label, text_width(tick.label, kTickPx));
   }
-  frame.left = std::max(label + 12, 30.0);
-  frame.x = make_exact_axis(x.low, x.high, static_cast<int>((frame.right - frame.left) / 70));
+  // Room to spare: fonts differ, and the page enlarges the labels on phones.
+  frame.left = std::max(1.15 * label + 12, 30.0);
+  frame.x = make_exact_axis(x.low, x.high, static_cast<int>((frame.right - frame.left) / 60));
   return frame;
 }
 
 }  // namespace
 
 std::vector<double> smoothed(const std::vector<double>& values, double weight) {
-  std::vector<double> out;
-  out.reserve(values.size());
-  double sum = 0.0;
-  double norm = 0.0;
-  for (const double value : values) {
-    if (!std::isfinite(value)) {
-      out.push_back(value);
-      continue;
-    }
-    sum = weight * sum + (1 - weight) * value;
-    norm = weight * norm + (1 - weight);
-    out.push_back(sum / norm);
+  std::vector<double> out = values;
+  std::vector<double> backwards(values.rbegin(), values.rend());
+  average_forwards(out, weight);
+  average_forwards(backwards, weight);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = 0.5 * (out[i] + backwards[out.size() - 1 - i]);
   }
   return out;
 }

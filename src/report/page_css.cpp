@@ -31,7 +31,7 @@ font-variant-numeric:tabular-nums}
 .figures dd{font-weight:600;font-variant-numeric:tabular-nums}
 .warning{margin-bottom:16px;padding:9px 14px;border-radius:8px;background:var(--wrong-ground);
 color:var(--wrong);font-size:14px}
-.columns{display:grid;grid-template-columns:repeat(12,minmax(0,1fr));gap:16px;align-items:start}
+.columns{display:grid;grid-template-columns:repeat(12,minmax(0,1fr));gap:16px;align-items:stretch}
 .panel{grid-column:span 12;padding:16px;background:var(--panel);border:1px solid var(--edge);
 border-radius:10px;min-width:0}
 .half{grid-column:span 6}
@@ -90,13 +90,19 @@ h2{margin-top:34px}
 .keys{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}
 .keys dd{font-size:21px}
 .samples{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}
-.chart,.chart text.count{font-size:12.5px}}
+.keys>div:last-child:nth-child(odd){grid-column:span 2}
+.bar{width:auto;min-width:0}
+.bar .meter{display:none}
+.half .chart{font-size:12.5px}}
 @media print{
 main{max-width:none;padding:0}
 nav{display:none}
 section,.panel{break-inside:auto}
 .panel,.sample,.keys>div{break-inside:avoid}
-.bar{min-width:90px}}
+.matrix{min-width:0}
+.scroll{overflow:visible}
+.bar{width:auto;min-width:0}
+.bar .meter{display:none}}
 )css";
 }
 

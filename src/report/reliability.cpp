@@ -45,8 +45,9 @@ void draw_bin(SvgBuilder& svg, const eval::CalibrationBin& bin, double share, do
       100 * bin.accuracy);
   const double upper = std::max(bin.accuracy, bin.confidence);
   const double lower = std::min(bin.accuracy, bin.confidence);
-  svg.rect(x, py(bin.accuracy), width, py(0) - py(bin.accuracy), "fill s0", title);
+  svg.rect(x, py(lower), width, py(0) - py(lower), "fill s0", title);
   svg.rect(x, py(upper), width, py(lower) - py(upper), "gap", title);
+  svg.rect(x, py(bin.accuracy) - 1.5, width, 3, "fill s0", title);
   const double height = std::max(kShareHeight * share / largest, 1.0);
   svg.rect(x, kBottom - height, width, height, "fill s2", title);
 }

@@ -172,10 +172,9 @@ std::string SvgBuilder::finish(SvgUse use) const {
             : "",
       svg_number(width_), svg_number(height_), escape_xml(label_));
   if (alone) {
-    out += fmt::format(
-        "<style>{}{}</style>\n<rect class=\"ground\" width=\"100%\" "
-        "height=\"100%\"/>\n",
-        theme_css(), chart_css());
+    out +=
+        fmt::format("<style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
+                    standalone_css());
   }
   return out + body_ + "</svg>\n";
 }

@@ -1,25 +1,75 @@
 #include "report/theme.h"
 
-namespace conopa::report {
+#include <fmt/format.h>
 
-std::string_view theme_css() {
-  return R"css(
-:root{color-scheme:light dark;
---ground:#f6f7f9;--panel:#ffffff;--ink:#1d2630;--soft:#5d6b7a;--faint:#8b97a5;
---edge:#e2e6eb;--grid:#e9ecf0;--track:#eceff3;
---s0:#3a6ea5;--s1:#c9662f;--s2:#3f8a66;--s3:#7a62a8;--s4:#a8842a;--s5:#2f8794;
---right:#2f7d57;--wrong:#b9472f;--right-ground:#e7f3ec;--wrong-ground:#fbeae5;--on-heat:#ffffff}
-@media (prefers-color-scheme:dark){:root{
---ground:#12161c;--panel:#191f27;--ink:#e3e8ee;--soft:#a3afbd;--faint:#788594;
---edge:#2a323d;--grid:#262e38;--track:#262e38;
---s0:#79ade2;--s1:#e79763;--s2:#7cc29d;--s3:#b6a1e2;--s4:#d6b75f;--s5:#6fc3cd;
---right:#7cc29d;--wrong:#ee8f77;--right-ground:#1c3027;--wrong-ground:#3a231e;--on-heat:#0e1319}}
-@media print{:root{color-scheme:light;
---ground:#ffffff;--panel:#ffffff;--ink:#000000;--soft:#444444;--faint:#666666;
---edge:#cccccc;--grid:#dddddd;--track:#eeeeee;
---s0:#3a6ea5;--s1:#c9662f;--s2:#3f8a66;--s3:#7a62a8;--s4:#a8842a;--s5:#2f8794;
---right:#2f7d57;--wrong:#b9472f;--right-ground:#e7f3ec;--wrong-ground:#fbeae5;--on-heat:#ffffff}}
-)css";
+namespace conopa::report {
+namespace {
+
+/// A named colour on light and dark ground. The six series colours differ in lightness too, so
+/// that they stay apart for colour-blind readers.
+struct ThemeColor {
+  std::string_view name, light, dark;
+};
+
+constexpr ThemeColor kColors[] = {
+    {"ground", "#f6f7f9", "#12161c"},  // page
+    {"panel", "#ffffff", "#191f27"},   // boxes on the page
+    {"ink", "#1d2630", "#e3e8ee"},     // text
+    {"soft", "#5d6b7a", "#a3afbd"},    // secondary text
+    {"faint", "#8b97a5", "#788594"},   // remarks
+    {"edge", "#e2e6eb", "#2a323d"},    // borders
+    {"grid", "#e9ecf0", "#262e38"},    // grid lines
+    {"track", "#eceff3", "#262e38"},   // empty part of bars
+    {"s0", "#3a6ea5", "#79ade2"},      // series: blue
+    {"s1", "#c9662f", "#e79763"},      // orange
+    {"s2", "#3f8a66", "#7cc29d"},      // green
+    {"s3", "#7a62a8", "#b6a1e2"},      // violet
+    {"s4", "#a8842a", "#d6b75f"},      // ochre
+    {"s5", "#2f8794", "#6fc3cd"},      // teal
+    {"right", "#2f7d57", "#7cc29d"},
+    {"wrong", "#b9472f", "#ee8f77"},
+    {"wrong-ground", "#fbeae5", "#3a231e"},
+    {"on-heat", "#ffffff", "#0e1319"},  // text on strong colour
+};
+
+/// The custom properties of one side of the table.
+std::string properties(std::string_view ThemeColor::*side) {
+  std::string out;
+  for (const ThemeColor& color : kColors) out += fmt::format("--{}:{};", color.name, color.*side);
+  return out;
+}
+
+/// The style sheet with every `var(--name)` replaced by the colour itself.
+std::string resolved(std::string_view css, std::string_view ThemeColor::*side) {
+  constexpr std::string_view kOpen = "var(--";
+  std::string out;
+  for (std::size_t at = 0; (at = css.find(kOpen)) != std::string_view::npos;) {
+    out += css.substr(0, at);
+    css.remove_prefix(at + kOpen.size());
+    const std::size_t end = css.find(')');
+    for (const ThemeColor& color : kColors) {
+      if (color.name == css.substr(0, end)) out += color.*side;
+    }
+    css.remove_prefix(end + 1);
+  }
+  return out += css;
+}
+
+}  // namespace
+
+std::string theme_css() {
+  return fmt::format(
+      "\n:root{{color-scheme:light dark;{0}}}\n"
+      "@media (prefers-color-scheme:dark){{:root{{{1}}}}}\n"
+      "@media "
+      "print{{:root{{color-scheme:light;{0}--ground:#ffffff;--ink:#000000;--soft:#444444}}}}\n",
+      properties(&ThemeColor::light), properties(&ThemeColor::dark));
+}
+
+std::string standalone_css() {
+  return fmt::format("{}@media (prefers-color-scheme:dark){{{}}}\n",
+                     resolved(chart_css(), &ThemeColor::light),
+                     resolved(chart_css(), &ThemeColor::dark));
 }
 
 std::string_view chart_css() {
@@ -34,7 +84,7 @@ std::string_view chart_css() {
 .chart .end{text-anchor:end}
 .chart .grid{stroke:var(--grid);stroke-width:1}
 .chart .axis{stroke:var(--edge);stroke-width:1}
-.chart .diagonal{stroke:var(--faint);stroke-width:1;stroke-dasharray:4 4}
+.chart .diagonal{stroke:var(--ink);stroke-opacity:.55;stroke-width:1;stroke-dasharray:4 4}
 .chart .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
 .chart .raw{fill:none;stroke-width:1;stroke-opacity:.28;stroke-linejoin:round}
 .chart .hover{fill:var(--ink);fill-opacity:0}
@@ -52,7 +102,7 @@ std::string_view chart_css() {
 .chart .fill.s3,.chart .dot.s3{fill:var(--s3)}
 .chart .fill.s4,.chart .dot.s4{fill:var(--s4)}
 .chart .fill.s5,.chart .dot.s5{fill:var(--s5)}
-.chart .gap{fill:var(--s1);fill-opacity:.22;stroke:var(--s1);stroke-opacity:.7;stroke-width:1}
+.chart .gap{fill:var(--s1);fill-opacity:.32}
 .chart .cell{stroke:var(--panel);stroke-width:1}
 .chart text.count{fill:var(--ink);font-size:10.5px}
 .chart text.count.on-heat{fill:var(--on-heat)}

@@ -1,14 +1,19 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace conopa::report {
 
 /// CSS custom properties with the colours of light and dark.
-[[nodiscard]] std::string_view theme_css();
+[[nodiscard]] std::string theme_css();
 
 /// CSS of the classes that pictures use.
 [[nodiscard]] std::string_view chart_css();
+
+/// chart_css with plain colours, for pictures in files of their own: many viewers of SVG know no
+/// custom properties. Those that know media queries still follow light and dark.
+[[nodiscard]] std::string standalone_css();
 
 /// CSS of the report page.
 [[nodiscard]] std::string_view page_css();

@@ -15,7 +15,7 @@ using Labels = std::vector<std::string>;
 
 TEST(AxisTest, LinearTicksAreRound) {
   const Axis axis = make_axis(0.13, 2.31, 5, AxisScale::kLinear, ValueFormat::kNumber);
-  EXPECT_EQ(labels(axis), (Labels{"0.0", "0.5", "1.0", "1.5", "2.0", "2.5"}));
+  EXPECT_EQ(labels(axis), (Labels{"0", "0.5", "1.0", "1.5", "2.0", "2.5"}));
   EXPECT_EQ(axis.low, 0.0);
   EXPECT_EQ(axis.high, 2.5);
   EXPECT_DOUBLE_EQ(axis.position(1.25), 0.5);
@@ -28,7 +28,7 @@ TEST(AxisTest, PercentTicksStayWithinHundred) {
 
 TEST(AxisTest, LargeAndTinyValuesAreShortened) {
   EXPECT_EQ(labels(make_axis(0, 100000, 4, AxisScale::kLinear, ValueFormat::kNumber)),
-            (Labels{"0k", "25k", "50k", "75k", "100k"}));
+            (Labels{"0", "25k", "50k", "75k", "100k"}));
   EXPECT_EQ(labels(make_axis(0, 2e-5, 2, AxisScale::kLinear, ValueFormat::kNumber)),
             (Labels{"0", "1e-05", "2e-05"}));
 }

@@ -28,10 +28,18 @@ LineChart chart_of(std::vector<PlotSeries> series) {
   return chart;
 }
 
-TEST(SmoothedTest, ConstantStaysAndStartIsUnbiased) {
+TEST(SmoothedTest, MatchesHandComputedAverages) {
   for (const double value : smoothed({4, 4, 4, 4}, 0.9)) EXPECT_NEAR(value, 4.0, 1e-12);
-  // Weight 0.5: (0.25·1 + 0.5·3) / 0.75.
-  EXPECT_NEAR(smoothed({1, 3}, 0.5)[1], 1.75 / 0.75, 1e-12);
+  // Forwards: 1, (0.25·1 + 0.5·3) / 0.75; backwards: (0.25·3 + 0.5·1) / 0.75, 3.
+  const std::vector<double> out = smoothed({1, 3}, 0.5);
+  EXPECT_NEAR(out[0], 0.5 * (1.0 + 1.25 / 0.75), 1e-12);
+  EXPECT_NEAR(out[1], 0.5 * (1.75 / 0.75 + 3.0), 1e-12);
+}
+
+TEST(SmoothedTest, StraightLineDoesNotLag) {
+  std::vector<double> line(201);
+  for (std::size_t i = 0; i < line.size(); ++i) line[i] = static_cast<double>(i);
+  EXPECT_NEAR(smoothed(line, 0.8)[100], 100.0, 1e-9);
 }
 
 TEST(SmoothedTest, NonFiniteValuesPassWithoutEffect) {
@@ -55,6 +63,32 @@ TEST(LineChartTest, FewPointsAreMarkedAndManySmoothed) {
   EXPECT_EQ(count_of(many, "class=\"raw"), 1);
 }
 
+TEST(LineChartTest, SchedulesAreNotSmoothed) {
+  PlotSeries series = ramp("lr", 500);
+  for (std::size_t i = 0; i < 500; ++i) series.y[i] = std::cos(static_cast<double>(i) / 160);
+  EXPECT_EQ(count_of(line_chart_svg(chart_of({series})), "class=\"raw"), 0);
+}
+
+TEST(LineChartTest, RareOutliersDoNotFlattenNoisySeries) {
+  PlotSeries series = ramp("speed", 500);
+  series.y[250] = 5000;
+  EXPECT_EQ(line_chart_svg(chart_of({series})).find(">5000</text>"), std::string::npos);
+  EXPECT_EQ(markup_fault(line_chart_svg(chart_of({series}))), "");
+}
+
+TEST(LineChartTest, AxisShowsTheValueAskedFor) {
+  LineChart chart = chart_of({{"speed", {0, 1}, {990, 1000}, 0}});
+  EXPECT_EQ(count_of(line_chart_svg(chart), ">0</text>"), 1);  // on the x axis
+  chart.include = 0.0;
+  EXPECT_EQ(count_of(line_chart_svg(chart), ">0</text>"), 2);  // on both axes
+}
+
+TEST(LineChartTest, UnnamedSeriesHaveNoLegendAndTheTitleInTooltips) {
+  const std::string svg = line_chart_svg(chart_of({ramp("", 2)}));
+  EXPECT_EQ(count_of(svg, "start strong"), 0);
+  EXPECT_NE(svg.find("\nLoss 2</title>"), std::string::npos);
+}
+
 TEST(LineChartTest, SizeStaysBoundedForLongRuns) {
   EXPECT_LT(line_chart_svg(chart_of({ramp("train", 200000)})).size(), 60000U);
 }
@@ -72,7 +106,8 @@ TEST(LineChartTest, NonFiniteValuesLeaveGaps) {
   const std::size_t path = svg.find("class=\"line s0\" d=\"");
   const std::string data = svg.substr(path, svg.find("/>", path) - path);
   EXPECT_EQ(count_of(data, "M"), 2);
-  EXPECT_EQ(svg.find("nan"), std::string::npos);
+  EXPECT_EQ(count_of(svg, "nan"), 1);
+  EXPECT_NE(svg.find("\ntrain nan</title>"), std::string::npos);
 }
 
 TEST(LineChartTest, LogScaleLeavesOutValuesThatAreNotPositive) {

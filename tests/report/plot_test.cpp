@@ -40,7 +40,7 @@ TEST(BarChartTest, DegenerateValuesStillDraw) {
 TEST(ReliabilityTest, DrawsOnlyBinsWithSamples) {
   const std::string svg = reliability_svg(small_result(4).calibration);
   EXPECT_EQ(markup_fault(svg), "");
-  EXPECT_EQ(count_of(svg, "<title>"), 3);  // accuracy, gap and share of one bin
+  EXPECT_EQ(count_of(svg, "<title>"), 4);  // bar, gap, accuracy and share of one bin
   EXPECT_NE(svg.find("2 samples (100.0 %)"), std::string::npos);
   EXPECT_EQ(count_of(reliability_svg(eval::ClassificationMeter(4).result().calibration), "<title>"),
             0);

@@ -60,6 +60,9 @@ TEST(SvgBuilderTest, StandalonePictureBringsStyleAndNamespace) {
   EXPECT_EQ(markup_fault(alone), "");
   EXPECT_NE(alone.find("xmlns="), std::string::npos);
   EXPECT_NE(alone.find("prefers-color-scheme:dark"), std::string::npos);
+  EXPECT_EQ(alone.find("var("), std::string::npos) << "many viewers know no custom properties";
+  EXPECT_EQ(alone.find("fill:;"), std::string::npos) << "a colour is missing in the table";
+  EXPECT_EQ(alone.find("stroke:}"), std::string::npos);
   const std::string embedded = svg.finish(SvgUse::kEmbedded);
   EXPECT_EQ(markup_fault(embedded), "");
   EXPECT_EQ(embedded.find("<style>"), std::string::npos);

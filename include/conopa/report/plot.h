@@ -18,13 +18,13 @@ enum class ValueFormat { kNumber, kPercent };
 
 /// One line of a chart. Points that are not finite leave a gap.
 struct PlotSeries {
-  std::string name{};
+  std::string name{};       ///< in legend and tooltips; without a name, no legend entry
   std::vector<double> x{};  ///< ascending
   std::vector<double> y{};  ///< as many as x
   int color = 0;            ///< of the palette of six: 0 blue, 1 orange, 2 green, 3 violet, ...
 };
 
-/// Size in px and texts of a line chart.
+/// Data, texts and size in px of a line chart.
 struct LineChart {
   std::string title{};  ///< for screen readers; the page prints its own heading
   std::string x_label = "step";
@@ -33,8 +33,10 @@ struct LineChart {
   std::vector<PlotSeries> series{};
   double width = 460;
   double height = 270;
-  /// Series with more points than this are drawn pale, with a smoothed line on top.
+  /// Noisy series with more points than this are drawn pale, with a smoothed line on top.
   std::size_t smooth_above = 60;
+  /// A value that the y axis shows in any case.
+  std::optional<double> include{};
 };
 
 /// Lines with axes, legend and tooltips. Series of any length are reduced to the picture's
@@ -43,9 +45,10 @@ struct LineChart {
 /// @throws ShapeError if x and y of a series differ in length.
 [[nodiscard]] std::string line_chart_svg(const LineChart& chart, SvgUse use = SvgUse::kEmbedded);
 
-/// Exponential moving average with start-up correction (the first value stands unchanged); values
-/// that are not finite are passed through and do not enter the average.
-/// @param weight of the past, in [0, 1).
+/// Mean of two exponential moving averages, one running forwards and one backwards, each with
+/// start-up correction: unlike a one-sided average it does not lag behind. Values that are not
+/// finite are passed through and do not enter.
+/// @param weight of the neighbours, in [0, 1).
 [[nodiscard]] std::vector<double> smoothed(const std::vector<double>& values, double weight);
 
 /// Horizontal bars with labels and values.
