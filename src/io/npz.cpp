@@ -4,6 +4,7 @@
 
 #include "conopa/core/error.h"
 #include "io/npy_header.h"
+#include "io/printable.h"
 #include "io/strided.h"
 
 namespace conopa {
@@ -53,7 +54,7 @@ void NumpyFile::add_array(std::string name, const SharedBytes& head, std::int64_
     throw FormatError(where(),
                       "array '{}' of shape {} and type {} does not fit its {} bytes; the "
                       "file is truncated or damaged, copy or download it again",
-                      name, to_string(header.info.shape), header.info.dtype_name,
+                      printable(name), to_string(header.info.shape), header.info.dtype_name,
                       size - header.data_offset);
   }
   arrays_.push_back({entry, header.data_offset, header.fortran_order});

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "conopa/core/error.h"
+#include "io/printable.h"
 #include "io/pth_flatten.h"
 #include "io/pth_storages.h"
 
@@ -68,7 +69,7 @@ void check_bounds(const detail::PthTensor& tensor, std::optional<std::int64_t> s
     throw FormatError(where,
                       "tensor '{}' {}; the checkpoint is truncated or damaged, copy or "
                       "download it again",
-                      name, what);
+                      printable(name), printable(what));
   };
   const StridedLayout& layout = tensor.layout;
   const auto needed = storage_elements(layout);

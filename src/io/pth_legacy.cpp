@@ -1,5 +1,6 @@
 #include "conopa/core/error.h"
 #include "io/byte_reader.h"
+#include "io/printable.h"
 #include "io/pth_storages.h"
 
 namespace conopa::detail {
@@ -101,13 +102,14 @@ PthContent open_legacy_pth(std::shared_ptr<const MappedFile> file) {
     const auto size = sizes.find(key);
     if (size == sizes.end()) {
       throw FormatError(where,
-                        "storage '{}' has an unknown element type; the checkpoint is damaged", key);
+                        "storage '{}' has an unknown element type; the checkpoint is damaged",
+                        printable(key));
     }
     const auto numel = reader.read<std::int64_t>();
     std::int64_t length = 0;
     if (numel < 0 || __builtin_mul_overflow(numel, size->second, &length)) {
-      throw FormatError(where, "storage '{}' claims {} elements; the checkpoint is damaged", key,
-                        numel);
+      throw FormatError(where, "storage '{}' claims {} elements; the checkpoint is damaged",
+                        printable(key), numel);
     }
     extents[key] = {static_cast<std::int64_t>(reader.position()), length};
     reader.skip(static_cast<std::uint64_t>(length));

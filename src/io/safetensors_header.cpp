@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "conopa/core/error.h"
+#include "io/printable.h"
 
 namespace conopa {
 namespace {
@@ -130,7 +131,7 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
   template <typename... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
     throw FormatError(where_, "{}; the safetensors file is damaged, copy or download it again",
-                      fmt::format(format, std::forward<Args>(args)...));
+                      printable(fmt::format(format, std::forward<Args>(args)...)));
   }
   [[noreturn]] void duplicate(const std::string& key) const { fail("key '{}' occurs twice", key); }
   bool unexpected(std::string_view what) const {
@@ -189,7 +190,7 @@ void check_tiling(const std::vector<SafetensorsEntry>& entries, std::int64_t dat
       throw FormatError(where,
                         "expected tensor '{}' to start at byte {} of the data, found {}: a hole or "
                         "an overlap; the safetensors file is damaged, copy or download it again",
-                        entry.name, position, entry.begin);
+                        printable(entry.name), position, entry.begin);
     }
     position = entry.end;
   }

@@ -10,6 +10,7 @@
 #include "conopa/io/mapped_file.h"
 #include "conopa/io/safetensors.h"
 #include "io/io_fault.h"
+#include "io/printable.h"
 
 namespace conopa {
 namespace {
@@ -34,7 +35,7 @@ void check_shard_name(const std::string& name, const std::string& where) {
                      name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
   if (!plain) {
     throw FormatError(where, "shard name '{}' leads out of the folder; expected a plain file name",
-                      name);
+                      printable(name));
   }
 }
 
@@ -52,10 +53,11 @@ std::unique_ptr<TensorSource> open_shard(const std::filesystem::path& index,
   const std::filesystem::path path = index.parent_path() / name;
   if (!path_exists(path)) {
     throw IoError(index.string(), "expected shard '{}' beside the index, found none; download it",
-                  name);
+                  printable(name));
   }
   if (recognise_checkpoint(*MappedFile::open(path)) == CheckpointKind::kShardIndex) {
-    throw FormatError(index.string(), "shard '{}' is itself an index; the index is damaged", name);
+    throw FormatError(index.string(), "shard '{}' is itself an index; the index is damaged",
+                      printable(name));
   }
   return open_checkpoint(path);
 }
@@ -70,7 +72,7 @@ std::unique_ptr<ShardedCheckpoint> ShardedCheckpoint::open(const std::filesystem
   for (const auto& [name, file] : json["weight_map"].items()) {
     if (!file.is_string()) {
       throw FormatError(out->where(), "expected a file name for tensor '{}'; the index is damaged",
-                        name);
+                        printable(name));
     }
     const auto& shard_name = file.get_ref<const std::string&>();
     check_shard_name(shard_name, out->where());
@@ -123,7 +125,8 @@ void write_sharded(const std::filesystem::path& folder, std::span<const NamedTen
     const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, parts.size());
     for (const NamedTensor& named : parts[i]) {
       if (!weight_map.emplace(named.name, name).second) {
-        throw FormatError(folder.string(), "tensor name '{}' is used twice; rename it", named.name);
+        throw FormatError(folder.string(), "tensor name '{}' is used twice; rename it",
+                          printable(named.name));
       }
       total += static_cast<std::int64_t>(named.tensor.bytes().size());
     }

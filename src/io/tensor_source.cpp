@@ -1,6 +1,7 @@
 #include "conopa/io/tensor_source.h"
 
 #include "conopa/core/error.h"
+#include "io/printable.h"
 
 namespace conopa {
 
@@ -14,8 +15,8 @@ std::size_t TensorSource::index_of(std::string_view name) const {
   const auto found = index_.find(std::string(name));
   if (found != index_.end()) return found->second;
   throw FormatError(where_, "expected a tensor '{}', found {} others{}{}; list them with `inspect`",
-                    name, names_.size(), names_.empty() ? "" : " such as ",
-                    names_.empty() ? "" : names_.front());
+                    printable(name), names_.size(), names_.empty() ? "" : " such as ",
+                    names_.empty() ? "" : printable(names_.front()));
 }
 
 const TensorInfo& TensorSource::info(std::string_view name) const { return infos_[index_of(name)]; }
@@ -26,7 +27,7 @@ HostTensor TensorSource::read(std::string_view name) const {
     throw UnsupportedError(where_,
                            "tensor '{}' has element type {}, which cannot be read; convert it to "
                            "float32, float16 or bfloat16 first",
-                           name, infos_[index].dtype_name);
+                           printable(name), printable(infos_[index].dtype_name));
   }
   return load(index);
 }
@@ -34,7 +35,8 @@ HostTensor TensorSource::read(std::string_view name) const {
 void TensorSource::add(std::string name, TensorInfo info) {
   const auto [place, inserted] = index_.emplace(name, names_.size());
   if (!inserted) {
-    throw FormatError(where_, "tensor '{}' occurs twice; the file is damaged", place->first);
+    throw FormatError(where_, "tensor '{}' occurs twice; the file is damaged",
+                      printable(place->first));
   }
   names_.push_back(std::move(name));
   infos_.push_back(std::move(info));

@@ -14,11 +14,11 @@ namespace conopa {
 
 /// What goes into a model folder, the exchange form of a model.
 struct ModelFolderContent {
-  std::string config_json;        ///< config.json: the model's description
-  std::string preprocessor_json;  ///< preprocessor_config.json: resize, crop, mean, std
-  std::string readme;             ///< README.md: the model card
-  std::span<const NamedTensor> tensors;
-  Metadata metadata;  ///< of the weight files
+  std::string config_json = {};        ///< config.json: the model's description
+  std::string preprocessor_json = {};  ///< preprocessor_config.json: resize, crop, mean, std
+  std::string readme = {};             ///< README.md: the model card
+  std::span<const NamedTensor> tensors = {};
+  Metadata metadata = {};  ///< of the weight files
 };
 
 struct ModelFolderOptions {

@@ -22,7 +22,7 @@ struct PthTensor;
 struct PthOptions {
   /// Which dict of the file to present, as keys joined by '/' ("" is the whole file). Nothing:
   /// search for `model`, `state_dict` and their like, else the whole file.
-  std::optional<std::string> key_path;
+  std::optional<std::string> key_path = {};
   /// Drop a prefix that every name shares because of a wrapper (`module.`, `_orig_mod.`).
   bool strip_wrapper_prefix = true;
 };

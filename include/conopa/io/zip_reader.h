@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "conopa/io/mapped_file.h"
@@ -18,12 +20,15 @@ struct ZipEntry {
   std::int64_t compressed_size = 0;  ///< bytes in the archive
   bool deflated = false;
   std::uint32_t crc32 = 0;
-  std::uint64_t directory_offset = 0;  ///< of its record in the central directory
-  std::uint64_t directory_number = 0;
+  std::int64_t header_offset = 0;  ///< of the local header before the data
 };
 
 /// A zip archive (zip64 too) over a mapped file. Stored entries are viewed in place; deflated ones
-/// are unpacked on demand. Thread-safe.
+/// are unpacked on demand. Immutable, so thread-safe.
+///
+/// The directory is parsed here because Debian 12's minizip ignores the 64-bit sizes and offsets of
+/// entries, and no packaged library tells where a stored entry lies.
+/// @source APPNOTE.TXT 6.3.10 (ZIP file format).
 class ZipReader {
  public:
   static constexpr std::int64_t kMaxUnpackedBytes = std::int64_t{4} << 30;
@@ -32,7 +37,6 @@ class ZipReader {
   /// @throws FormatError if the archive is damaged, has entries of one name or too many;
   /// UnsupportedError if an entry is encrypted or packed otherwise than by deflate.
   explicit ZipReader(std::shared_ptr<const MappedFile> file);
-  ~ZipReader();
 
   [[nodiscard]] const std::vector<ZipEntry>& entries() const noexcept { return entries_; }
   /// Null if there is no such entry.
@@ -49,12 +53,11 @@ class ZipReader {
   [[nodiscard]] SharedBytes read_prefix(const ZipEntry& entry, std::int64_t length) const;
 
  private:
-  struct Impl;
   [[nodiscard]] std::span<const std::byte> stored_bytes(const ZipEntry& entry) const;
 
   std::shared_ptr<const MappedFile> file_;
   std::vector<ZipEntry> entries_;
-  std::unique_ptr<Impl> impl_;
+  std::unordered_map<std::string, std::size_t> index_;
 };
 
 }  // namespace conopa
