@@ -16,15 +16,21 @@ namespace {
 
 using Source = std::shared_ptr<const ValueSource>;
 
-/// Finds nesting that would exhaust the stack of the parser, or of its tree's destructor, before
-/// the parser runs: brackets inside brackets, and dotted keys (`a.a.a. ...`), which it does not
-/// bound at all. Text with a syntax error may be misjudged after it; the parser stops there.
-class NestingScan {
- public:
-  explicit NestingScan(std::string_view text) : text_(text) {}
+[[noreturn]] void refuse_depth(const Location& where) {
+  throw ConfigError(to_string(where), "tables and arrays may nest {} deep at most; flatten them",
+                    Config::kMaxDepth);
+}
 
-  /// The line with too deep a nesting, or nothing.
-  [[nodiscard]] std::optional<std::uint32_t> too_deep() {
+/// Refuses, before the parser runs, what the parser cannot take: nesting that exhausts its stack or
+/// that of its tree's destructor (dotted keys `a.a.a. ...` it does not bound at all), and
+/// characters outside ASCII where TOML allows none (toml++ 3.3 then has undefined behaviour). Text
+/// with a syntax error may be misjudged after it; the parser stops there.
+class Guard {
+ public:
+  Guard(std::string_view text, const Source& source) : text_(text), source_(source) {}
+
+  void check() {
+    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;  // a byte order mark is allowed
     while (at_ < text_.size()) {
       const char c = text_[at_++];
       switch (c) {
@@ -58,9 +64,12 @@ class NestingScan {
         default:
           break;
       }
-      if (dots_ > Config::kMaxDepth || open_ > Config::kMaxDepth) return line_;
+      if (dots_ > Config::kMaxDepth || open_ > Config::kMaxDepth) refuse_depth(here());
+      if (static_cast<unsigned char>(c) >= 0x80U) {
+        throw ConfigError(to_string(here()),
+                          "not valid TOML: letters outside ASCII need quotes, also in keys");
+      }
     }
-    return std::nullopt;
   }
 
  private:
@@ -92,17 +101,19 @@ class NestingScan {
     }
   }
 
+  [[nodiscard]] Location here() const {
+    const std::size_t before = text_.substr(0, at_ - 1).rfind('\n');
+    const std::size_t start = before == std::string_view::npos ? 0 : before + 1;
+    return {source_, line_, static_cast<std::uint32_t>(at_ - start)};
+  }
+
   std::string_view text_;
+  Source source_;
   std::size_t at_ = 0;
   std::size_t dots_ = 0;
   std::size_t open_ = 0;
   std::uint32_t line_ = 1;
 };
-
-[[noreturn]] void refuse_depth(const Location& where) {
-  throw ConfigError(to_string(where), "tables and arrays may nest {} deep at most; flatten them",
-                    Config::kMaxDepth);
-}
 
 class Converter {
  public:
@@ -197,9 +208,7 @@ void set_source(ValueNode& node, const Source& source) {
 }  // namespace
 
 ValueTable parse_toml(std::string_view text, Source source) {
-  if (const std::optional<std::uint32_t> line = NestingScan(text).too_deep()) {
-    refuse_depth({source, *line, 1});
-  }
+  Guard(text, source).check();
   try {
     const toml::table parsed = toml::parse(text, std::string_view(source->name));
     return Converter(source).table(parsed, 0);

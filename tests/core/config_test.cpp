@@ -124,6 +124,14 @@ TEST(ConfigTest, SyntaxErrorNamesLineAndColumn) {
   EXPECT_THAT(refusal("name = 1\nname = 2"), HasSubstr("[r.toml:2:8] not valid TOML"));
 }
 
+TEST(ConfigTest, LettersOutsideAsciiNeedQuotes) {
+  EXPECT_EQ(refusal("name = \"é\"\n  ü = 1"),
+            "[r.toml:2:3] not valid TOML: letters outside ASCII need quotes, also in keys");
+  EXPECT_THAT(refusal("\xEF\xBA\xBF"), HasSubstr("[r.toml:1:1] not valid TOML"));
+  EXPECT_EQ(parse("# ñ\nname = 'é'").name, "é");
+  EXPECT_EQ(parse("\xEF\xBB\xBFname = 'é'").name, "é");
+}
+
 TEST(ConfigTest, OverridesTakeTomlValues) {
   const SampleRecipe recipe =
       parse("train.epochs = 1", {"train.epochs=5", "train.lr_peak=1e-4", "verbose=false",
@@ -139,6 +147,7 @@ TEST(ConfigTest, OverridesFallBackToPlainText) {
   EXPECT_EQ(parse("", {"name=a b=c"}).name, "a b=c");
   EXPECT_EQ(parse("", {"name="}).name, "");
   EXPECT_EQ(parse("", {"name=\"quoted\""}).name, "quoted");
+  EXPECT_EQ(parse("", {"name=größe"}).name, "größe");
   EXPECT_EQ(parse("", {"name=1\nverbose = false"}).name, "1\nverbose = false");
   EXPECT_EQ(parse("", {"train.optimizer=lamb"}).train.optimizer, Optimizer::kLamb);
 }
@@ -240,7 +249,7 @@ TEST(ConfigTest, NestingIsBounded) {
       "[a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a]\n"
       "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a = 1";
   EXPECT_THAT(refusal(dotted + " = 1"), HasSubstr("nest 32 deep at most"));
-  EXPECT_THAT(refusal("\n" + quoted + " = 1"), HasSubstr("[r.toml:2:1]"));
+  EXPECT_THAT(refusal("\n" + quoted + " = 1"), HasSubstr("[r.toml:2:198] tables and arrays"));
   EXPECT_THAT(refusal("x = " + std::string(400'000, '[')), HasSubstr("nest 32 deep at most"));
   EXPECT_THAT(refusal(headers), HasSubstr("nest 32 deep at most"));
 }
