@@ -141,6 +141,15 @@ inline void softmax_backward_row(float* s, float* da, float lse, BackwardExtents
   }
 }
 
+/// Asks for the cache lines of `width` floats at p ahead of their use; any address is allowed.
+/// Inlined by force: GCC drops calls to functions that do nothing but prefetch.
+template <bool kWrite>
+[[gnu::always_inline]] inline void prefetch_row(const float* p, std::int64_t width) noexcept {
+  constexpr std::int64_t kLine = 16;
+  for (std::int64_t d = 0; d < width; d += kLine) __builtin_prefetch(p + d, kWrite ? 1 : 0, 3);
+  __builtin_prefetch(p + width - 1, kWrite ? 1 : 0, 3);  // unaligned rows end in one line more
+}
+
 /// Copies one head's rows into a dense [rows, padded] block, rotated and scaled; the padding is 0.
 template <typename V>
 inline void load_head(const ConstRows& rows, std::int64_t first_row, std::int64_t count,

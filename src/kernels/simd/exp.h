@@ -8,7 +8,8 @@ namespace conopa::kernels::simd {
 /// 2^r (relative error 2.6e-9 before rounding).
 template <typename V>
 inline V exp2(V x) noexcept {
-  // Below that power every result is 0; the clamp keeps x - n finite. AVX2's scaling ends at 2^-127.
+  // Below that power every result is 0; the clamp keeps x - n finite. AVX2's scaling ends at
+  // 2^-127.
   x = V::max(V::set(V::kLowestPower), x);
   const V n = V::round(x);
   const V r = x - n;
