@@ -48,7 +48,7 @@ Swiglu run_packed(const TrainOps& ops, std::int64_t rows, std::int64_t hidden) {
 
 TEST_P(FastActivationTest, SwigluAgreesWithReferenceOverShapes) {
   for (const auto& [rows, hidden] :
-       std::vector<std::array<std::int64_t, 2>>{{1, 1}, {3, 7}, {50, 256}, {129, 33}, {700, 512}}) {
+       std::vector<std::array<std::int64_t, 2>>{{1, 1}, {3, 7}, {50, 256}, {129, 33}, {65, 512}}) {
     const Swiglu fast = run_packed(GetParam(), rows, hidden);
     const Swiglu expected = run_packed(reference_ops(), rows, hidden);
     EXPECT_LT(relative_error(fast.out, expected.out), 1e-6) << rows << "x" << hidden;

@@ -106,7 +106,7 @@ std::vector<Case> cases() {
           {1, 16, 2, 64, MaskKind::kCausal, 0.0F, Rope::kHalfSplit},
           {2, 50, 3, 32, MaskKind::kCausal},
           {2, 50, 3, 32, MaskKind::kSoftCausal, 0.0F},
-          {2, 50, 3, 32, MaskKind::kSoftCausal, 0.3F},
+          {1, 50, 3, 32, MaskKind::kSoftCausal, 0.3F},
           {2, 50, 2, 32, MaskKind::kSoftCausal, 1.0F},
           {1, 7, 2, 5, MaskKind::kSoftCausal, 0.5F, Rope::kNone},
           {2, 50, 2, 16, MaskKind::kCausalFirstOpen, 0.0F, Rope::kPerHead},
@@ -121,7 +121,7 @@ std::vector<Case> cases() {
           {1, 200, 1, 40, MaskKind::kCausalFirstOpen},
           {2, 210, 1, 32, MaskKind::kPrefixCausal},
           {1, 577, 1, 64, MaskKind::kSoftCausal, 0.0F},
-          {1, 577, 1, 32, MaskKind::kNone, 0.0F, Rope::kNone},
+          {1, 300, 1, 32, MaskKind::kNone, 0.0F, Rope::kNone},
           {1, 577, 1, 16, MaskKind::kCausal, 0.0F, Rope::kNone}};
 }
 

@@ -33,18 +33,47 @@ void sum_in_chunks(std::int64_t rows, std::int64_t width, Body body, Finish fini
   finish(partials);
 }
 
+/// Adds kVectors vectors of columns over the rows [begin, end) in registers.
+template <typename V, int kVectors>
+inline void add_columns(const ConstRows& x, std::int64_t begin, std::int64_t end,
+                        std::int64_t column, float* sums) noexcept {
+  V acc[kVectors];
+  for (V& a : acc) a = V::zero();
+  for (std::int64_t row = begin; row < end; ++row) {
+    const float* const values = x.row(row) + column;
+#pragma GCC unroll 8
+    for (int n = 0; n < kVectors; ++n) acc[n] = acc[n] + V::load(values + n * V::kLanes);
+  }
+#pragma GCC unroll 8
+  for (int n = 0; n < kVectors; ++n) acc[n].store(sums + column + n * V::kLanes);
+}
+
+/// All whole vectors from `column` on, the widest groups first; returns the first column left.
+template <typename V, int kVectors>
+inline std::int64_t add_whole_columns(const ConstRows& x, std::int64_t begin, std::int64_t end,
+                                      std::int64_t column, std::int64_t width,
+                                      float* sums) noexcept {
+  for (; column + kVectors * V::kLanes <= width; column += kVectors * V::kLanes) {
+    add_columns<V, kVectors>(x, begin, end, column, sums);
+  }
+  if constexpr (kVectors > 1) {
+    column = add_whole_columns<V, kVectors / 2>(x, begin, end, column, width, sums);
+  }
+  return column;
+}
+
 template <typename V>
 void column_sums(std::int64_t rows, std::int64_t width, ConstRows x, std::span<float> sums) {
   sum_in_chunks<V>(
       rows, width,
       [&](std::int64_t begin, std::int64_t end, float* partial) {
+        const std::int64_t d = add_whole_columns<V, 8>(x, begin, end, 0, width, partial);
+        if (d == width) return;
+        V tail = V::zero();
         for (std::int64_t row = begin; row < end; ++row) {
-          const float* const values = x.row(row);
-          for (std::int64_t d = 0; d < width; d += V::kLanes) {
-            const std::int64_t n = lanes_at<V>(d, width);
-            (V::load(partial + d, n) + V::load(values + d, n)).store(partial + d, n);
-          }
+          tail = tail + V::load(x.row(row) + d, width - d);
         }
+        tail.store(partial + d);
       },
       [&](const float* total) { scale_row<V>(total, sums.data(), width, 1.0F); });
 }

@@ -9,21 +9,12 @@
 #include "conopa/kernels/adamw.h"
 #include "kernels/scratch.h"
 #include "kernels/simd/exp.h"
-#include "kernels/simd/rope.h"
+#include "kernels/simd/lanes.h"
 
 namespace conopa::kernels::simd {
 
 /// Elements below which a second thread does not pay.
 inline constexpr std::int64_t kElementGrain = 8192;
-
-/// Calls body(i, n) for every vector of [begin, end), n lanes from element i on; the whole vectors
-/// get n as a constant so that their loads need no mask.
-template <typename V, typename Body>
-inline void for_vectors(std::int64_t begin, std::int64_t end, Body body) noexcept {
-  std::int64_t i = begin;
-  for (; i + V::kLanes <= end; i += V::kLanes) body(i, V::kLanes);
-  if (i < end) body(i, end - i);
-}
 
 template <typename V, typename Body>
 inline void parallel_vectors(std::size_t size, Body body) {
@@ -45,7 +36,7 @@ void swiglu_forward(const SwigluShape& shape, ConstRows gate, ConstRows up, Muta
     const float* const g = gate.row(row);
     const float* const u = up.row(row);
     float* const o = out.row(row);
-    for_vectors<V>(0, shape.hidden, [&](std::int64_t i, std::int64_t n) {
+    for_vectors<V>(0, shape.hidden, [&](std::int64_t i, auto n) {
       const V x = V::load(g + i, n);
       (x * sigmoid(x) * V::load(u + i, n)).store(o + i, n);
     });
@@ -61,7 +52,7 @@ void swiglu_backward(const SwigluShape& shape, ConstRows gate, ConstRows up, Con
     const float* const d = dout.row(row);
     float* const dg = dgate.row(row);
     float* const du = dup.row(row);
-    for_vectors<V>(0, shape.hidden, [&](std::int64_t i, std::int64_t n) {
+    for_vectors<V>(0, shape.hidden, [&](std::int64_t i, auto n) {
       const V x = V::load(g + i, n);
       const V grad = V::load(d + i, n);
       const V s = sigmoid(x);
@@ -77,7 +68,7 @@ template <typename V>
 void gelu_forward(std::span<const float> x, std::span<float> y) {
   const float* const in = x.data();
   float* const out = y.data();
-  parallel_vectors<V>(x.size(), [=](std::int64_t i, std::int64_t n) {
+  parallel_vectors<V>(x.size(), [=](std::int64_t i, auto n) {
     const V v = V::load(in + i, n);
     (v * normal(v).below).store(out + i, n);
   });
@@ -88,7 +79,7 @@ void gelu_backward(std::span<const float> x, std::span<const float> dy, std::spa
   const float* const in = x.data();
   const float* const grad = dy.data();
   float* const out = dx.data();
-  parallel_vectors<V>(x.size(), [=](std::int64_t i, std::int64_t n) {
+  parallel_vectors<V>(x.size(), [=](std::int64_t i, auto n) {
     const V v = V::load(in + i, n);
     const Normal<V> at = normal(v);
     (V::load(grad + i, n) * V::fma(v, at.density, at.below)).store(out + i, n);
@@ -99,8 +90,8 @@ template <typename V>
 void vector_exp(std::span<const float> x, std::span<float> y) {
   const float* const in = x.data();
   float* const out = y.data();
-  parallel_vectors<V>(
-      x.size(), [=](std::int64_t i, std::int64_t n) { exp(V::load(in + i, n)).store(out + i, n); });
+  parallel_vectors<V>(x.size(),
+                      [=](std::int64_t i, auto n) { exp(V::load(in + i, n)).store(out + i, n); });
 }
 
 template <typename V>
@@ -120,7 +111,7 @@ void adamw_step(const AdamWOptions& o, std::span<float> param, std::span<float> 
   float* const m = exp_avg.data();
   float* const v = exp_avg_sq.data();
   const float* const g = grad.data();
-  parallel_vectors<V>(param.size(), [=](std::int64_t i, std::int64_t n) {
+  parallel_vectors<V>(param.size(), [=](std::int64_t i, auto n) {
     const V slope = V::load(g + i, n) * grad_scale;
     const V first = V::fma(slope, rest1, V::load(m + i, n) * beta1);
     const V second = V::fma(rest2 * slope, slope, V::load(v + i, n) * beta2);
@@ -137,7 +128,7 @@ void ema_update(std::span<float> ema, std::span<const float> param, double decay
   const V take = V::set(static_cast<float>(1.0 - decay));
   float* const e = ema.data();
   const float* const p = param.data();
-  parallel_vectors<V>(ema.size(), [=](std::int64_t i, std::int64_t n) {
+  parallel_vectors<V>(ema.size(), [=](std::int64_t i, auto n) {
     V::fma(take, V::load(p + i, n), keep * V::load(e + i, n)).store(e + i, n);
   });
 }
@@ -145,7 +136,7 @@ void ema_update(std::span<float> ema, std::span<const float> param, double decay
 template <typename V>
 void scale_in_place(std::span<float> x, float factor) {
   float* const p = x.data();
-  parallel_vectors<V>(x.size(), [=](std::int64_t i, std::int64_t n) {
+  parallel_vectors<V>(x.size(), [=](std::int64_t i, auto n) {
     (V::load(p + i, n) * V::set(factor)).store(p + i, n);
   });
 }

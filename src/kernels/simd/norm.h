@@ -20,26 +20,19 @@ inline float sample_scale(const Residual& residual, std::int64_t row) noexcept {
 template <typename V>
 inline void add_branch(const float* x, const float* branch, float scale, std::int64_t width,
                        float* h) noexcept {
-  for (std::int64_t d = 0; d < width; d += V::kLanes) {
-    const std::int64_t n = lanes_at<V>(d, width);
+  for_vectors<V>(0, width, [=](std::int64_t d, auto n) {
     V::fma(V::load(branch + d, n), V::set(scale), V::load(x + d, n)).store(h + d, n);
-  }
+  });
 }
 
 /// Sum over the row of (x - shift)^2, or of x for kPlain.
 template <typename V, bool kPlain>
 inline float row_sum(const float* x, std::int64_t width, float shift) noexcept {
   V sum = V::zero();
-  std::int64_t d = 0;
-  for (; d + V::kLanes <= width; d += V::kLanes) {
-    const V v = V::load(x + d) - V::set(shift);
+  for_vectors<V>(0, width, [&](std::int64_t d, auto n) {
+    const V v = V::select(V::first(n), V::load(x + d, n) - V::set(shift), V::zero());
     sum = kPlain ? sum + v : V::fma(v, v, sum);
-  }
-  if (d < width) {
-    const V all = V::load(x + d, width - d) - V::set(shift);
-    const V v = V::select(V::first(width - d), all, V::zero());
-    sum = kPlain ? sum + v : V::fma(v, v, sum);
-  }
+  });
   return sum.sum();
 }
 
@@ -49,13 +42,12 @@ inline void apply_norm(const float* x, float mean, float inv_std, const float* w
                        const float* bias, std::int64_t width, float* y) noexcept {
   const V scale = V::set(inv_std);
   const V shift = V::set(mean);
-  for (std::int64_t d = 0; d < width; d += V::kLanes) {
-    const std::int64_t n = lanes_at<V>(d, width);
+  for_vectors<V>(0, width, [=](std::int64_t d, auto n) {
     V v = (V::load(x + d, n) - shift) * scale;
     if (weight != nullptr) v = v * V::load(weight + d, n);
     if (bias != nullptr) v = v + V::load(bias + d, n);
     v.store(y + d, n);
-  }
+  });
 }
 
 template <typename V>
@@ -101,8 +93,7 @@ inline void norm_backward_row(const NormShape& shape, const NormBackward& a, std
   const V inv_std = V::set(a.inv_std.data()[row]);
   V sum_slope = V::zero();
   V sum_product = V::zero();
-  for (std::int64_t d = 0; d < shape.width; d += V::kLanes) {
-    const std::int64_t n = lanes_at<V>(d, shape.width);
+  for_vectors<V>(0, shape.width, [&](std::int64_t d, auto n) {
     const V grad = V::load(dy + d, n);  // zero in the tail, so the tail adds nothing
     const V normed = (V::load(x + d, n) - mean) * inv_std;
     const V slope = weight != nullptr ? grad * V::load(weight + d, n) : grad;
@@ -110,13 +101,12 @@ inline void norm_backward_row(const NormShape& shape, const NormBackward& a, std
     sum_product = V::fma(slope, normed, sum_product);
     if (dweight != nullptr) V::fma(grad, normed, V::load(dweight + d, n)).store(dweight + d, n);
     if (dbias != nullptr) (grad + V::load(dbias + d, n)).store(dbias + d, n);
-  }
+  });
   const auto count = static_cast<float>(shape.width);
   const V mean_slope = V::set(layer ? sum_slope.sum() / count : 0.0F);
   const V mean_product = V::set(sum_product.sum() / count);
   const V scale = V::set(sample_scale(a.residual, row));
-  for (std::int64_t d = 0; d < shape.width; d += V::kLanes) {
-    const std::int64_t n = lanes_at<V>(d, shape.width);
+  for_vectors<V>(0, shape.width, [&](std::int64_t d, auto n) {
     const V grad = V::load(dy + d, n);
     const V normed = (V::load(x + d, n) - mean) * inv_std;
     const V slope = weight != nullptr ? grad * V::load(weight + d, n) : grad;
@@ -124,7 +114,7 @@ inline void norm_backward_row(const NormShape& shape, const NormBackward& a, std
     if (!a.dsum.empty()) dx = dx + V::load(a.dsum.data() + first + d, n);
     dx.store(a.dx.data() + first + d, n);
     if (!a.dbranch.empty()) (dx * scale).store(a.dbranch.data() + first + d, n);
-  }
+  });
 }
 
 template <typename V>

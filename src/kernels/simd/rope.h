@@ -4,14 +4,9 @@
 
 #include "conopa/core/parallel.h"
 #include "conopa/kernels/rope.h"
+#include "kernels/simd/lanes.h"
 
 namespace conopa::kernels::simd {
-
-/// Elements of the vector that starts at `first` in a row of `width`.
-template <typename V>
-constexpr std::int64_t lanes_at(std::int64_t first, std::int64_t width) noexcept {
-  return width - first < V::kLanes ? width - first : V::kLanes;
-}
 
 /// The angles of one row; null for no rotation.
 struct RopeAngles {
@@ -29,38 +24,35 @@ inline RopeAngles angles_of(const RopeTable& table, std::int64_t b, std::int64_t
 /// y = factor * x.
 template <typename V>
 inline void scale_row(const float* x, float* y, std::int64_t width, float factor) noexcept {
-  for (std::int64_t d = 0; d < width; d += V::kLanes) {
-    const std::int64_t n = lanes_at<V>(d, width);
+  for_vectors<V>(0, width, [=](std::int64_t d, auto n) {
     (V::load(x + d, n) * V::set(factor)).store(y + d, n);
-  }
+  });
 }
 
 /// y = factor * rotation of x (kBack: by the negative angles); y may be x.
 template <typename V, bool kBack>
 inline void rotate_adjacent(const float* x, float* y, std::int64_t width, RopeAngles angles,
                             float factor) noexcept {
-  for (std::int64_t d = 0; d < width; d += V::kLanes) {
-    const std::int64_t n = lanes_at<V>(d, width);
+  for_vectors<V>(0, width, [=](std::int64_t d, auto n) {
     const V cos = V::load_twice(angles.cos + d / 2, n);
     const V sin = V::load_twice(angles.sin + d / 2, n);
     const V in = V::load(x + d, n) * V::set(factor);
     (kBack ? V::rotate_pairs_back(in, cos, sin) : V::rotate_pairs(in, cos, sin)).store(y + d, n);
-  }
+  });
 }
 
 template <typename V, bool kBack>
 inline void rotate_halves(const float* x, float* y, std::int64_t width, RopeAngles angles,
                           float factor) noexcept {
   const std::int64_t half = width / 2;
-  for (std::int64_t p = 0; p < half; p += V::kLanes) {
-    const std::int64_t n = lanes_at<V>(p, half);
+  for_vectors<V>(0, half, [=](std::int64_t p, auto n) {
     const V cos = V::load(angles.cos + p, n) * V::set(factor);
     const V sin = V::load(angles.sin + p, n) * V::set(kBack ? -factor : factor);
     const V a = V::load(x + p, n);
     const V b = V::load(x + half + p, n);
     (a * cos - b * sin).store(y + p, n);
     (b * cos + a * sin).store(y + half + p, n);
-  }
+  });
 }
 
 /// Rotates (or, without angles, only scales) one head of one token.

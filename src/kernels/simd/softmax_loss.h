@@ -7,7 +7,7 @@
 #include "conopa/core/parallel.h"
 #include "conopa/kernels/softmax_loss.h"
 #include "kernels/simd/exp.h"
-#include "kernels/simd/rope.h"
+#include "kernels/simd/lanes.h"
 
 namespace conopa::kernels::simd {
 
@@ -16,17 +16,15 @@ template <typename V>
 inline float log_sum_exp(const float* x, std::int64_t count) noexcept {
   const V low = V::set(-__builtin_inff());
   V top = low;
-  for (std::int64_t k = 0; k < count; k += V::kLanes) {
-    const std::int64_t n = lanes_at<V>(k, count);
+  for_vectors<V>(0, count, [&](std::int64_t k, auto n) {
     top = V::max(V::select(V::first(n), V::load(x + k, n), low), top);
-  }
+  });
   const float shift = top.largest();
   V sum = V::zero();
-  for (std::int64_t k = 0; k < count; k += V::kLanes) {
-    const std::int64_t n = lanes_at<V>(k, count);
+  for_vectors<V>(0, count, [&](std::int64_t k, auto n) {
     const V e = exp(V::load(x + k, n) - V::set(shift));
     sum = sum + V::select(V::first(n), e, V::zero());
-  }
+  });
   return shift + std::log(sum.sum());
 }
 
@@ -44,16 +42,15 @@ struct TargetRow {
         base(target.smoothing / static_cast<float>(classes)),
         peak(1.0F - target.smoothing) {}
 
-  [[nodiscard]] V load(std::int64_t k, std::int64_t n) const noexcept {
+  template <typename Lanes>
+  [[nodiscard]] V load(std::int64_t k, Lanes n) const noexcept {
     if (dense != nullptr) return V::load(dense + k, n);
     return V::select(V::first(n), V::set(base), V::zero());
   }
   [[nodiscard]] float mass(std::int64_t classes) const noexcept {
     if (dense == nullptr) return 1.0F;
     V sum = V::zero();
-    for (std::int64_t k = 0; k < classes; k += V::kLanes) {
-      sum = sum + V::load(dense + k, lanes_at<V>(k, classes));
-    }
+    for_vectors<V>(0, classes, [&](std::int64_t k, auto n) { sum = sum + V::load(dense + k, n); });
     return sum.sum();
   }
 };
@@ -68,10 +65,9 @@ void cross_entropy_forward(std::int64_t classes, std::span<const float> logits,
       const TargetRow<V> t(target, row, classes);
       const float norm = log_sum_exp<V>(x, classes);
       V sum = V::zero();
-      for (std::int64_t k = 0; k < classes; k += V::kLanes) {
-        const std::int64_t n = lanes_at<V>(k, classes);
+      for_vectors<V>(0, classes, [&](std::int64_t k, auto n) {
         sum = V::fma(t.load(k, n), V::set(norm) - V::load(x + k, n), sum);
-      }
+      });
       loss.data()[row] = sum.sum() + (t.dense != nullptr ? 0.0F : t.peak * (norm - x[t.label]));
       if (!lse.empty()) lse.data()[row] = norm;
     }
@@ -91,11 +87,10 @@ void cross_entropy_backward(std::int64_t classes, std::span<const float> logits,
       const float scale = dloss.data()[dloss.size() == 1 ? 0 : row];
       const V mass = V::set(t.mass(classes));
       const V norm = V::set(lse.data()[row]);
-      for (std::int64_t k = 0; k < classes; k += V::kLanes) {
-        const std::int64_t n = lanes_at<V>(k, classes);
+      for_vectors<V>(0, classes, [&](std::int64_t k, auto n) {
         const V p = exp(V::load(x + k, n) - norm);
         (V::set(scale) * (p * mass - t.load(k, n))).store(dx + k, n);
-      }
+      });
       if (t.dense == nullptr) dx[t.label] -= scale * t.peak;
     }
   });

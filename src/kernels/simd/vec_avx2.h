@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "kernels/simd/lanes.h"
+
 namespace conopa::kernels::avx2 {
 
 /// Eight floats, with the members of avx512::Vec.
@@ -22,16 +24,18 @@ struct Vec {
   static Vec zero() noexcept { return {_mm256_setzero_ps()}; }
   static Vec set(float x) noexcept { return {_mm256_set1_ps(x)}; }
   static Vec load(const float* p) noexcept { return {_mm256_loadu_ps(p)}; }
+  static Vec load(const float* p, simd::AllLanes) noexcept { return load(p); }
   static Vec load(const float* p, std::int64_t n) noexcept {
     return {_mm256_maskload_ps(p, _mm256_castps_si256(first(n).m))};
   }
   void store(float* p) const noexcept { _mm256_storeu_ps(p, v); }
+  void store(float* p, simd::AllLanes) const noexcept { store(p); }
   void store(float* p, std::int64_t n) const noexcept {
     _mm256_maskstore_ps(p, _mm256_castps_si256(first(n).m), v);
   }
-  static Vec load_twice(const float* p, std::int64_t n) noexcept {
-    const __m256i index = _mm256_set_epi32(3, 3, 2, 2, 1, 1, 0, 0);
-    return {_mm256_permutevar8x32_ps(load(p, n / 2).v, index)};
+  static Vec load_twice(const float* p, std::int64_t n) noexcept { return twice(load(p, n / 2).v); }
+  static Vec load_twice(const float* p, simd::AllLanes) noexcept {
+    return twice(_mm256_castps128_ps256(_mm_loadu_ps(p)));
   }
 
   static Mask first(std::int64_t n) noexcept {
@@ -40,6 +44,7 @@ struct Vec {
     return {
         _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), lane))};
   }
+  static Mask first(simd::AllLanes) noexcept { return first(kLanes); }
   static Vec select(Mask mask, Vec yes, Vec no) noexcept {
     return {_mm256_blendv_ps(no.v, yes.v, mask.m)};
   }
@@ -103,6 +108,12 @@ struct Vec {
       _mm256_storeu_ps(to + c * to_stride, _mm256_permute2f128_ps(r[c], r[c + 4], 0x20));
       _mm256_storeu_ps(to + (c + 4) * to_stride, _mm256_permute2f128_ps(r[c], r[c + 4], 0x31));
     }
+  }
+
+ private:
+  static Vec twice(__m256 low) noexcept {
+    const __m256i index = _mm256_set_epi32(3, 3, 2, 2, 1, 1, 0, 0);
+    return {_mm256_permutevar8x32_ps(low, index)};
   }
 };
 

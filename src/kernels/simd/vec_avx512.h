@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "kernels/simd/lanes.h"
+
 namespace conopa::kernels::avx512 {
 
 /// Sixteen floats. Every vector type of simd/ has these members, so that the kernels are written
@@ -25,16 +27,20 @@ struct Vec {
   static Vec zero() noexcept { return {_mm512_setzero_ps()}; }
   static Vec set(float x) noexcept { return {_mm512_set1_ps(x)}; }
   static Vec load(const float* p) noexcept { return {_mm512_loadu_ps(p)}; }
+  static Vec load(const float* p, simd::AllLanes) noexcept { return load(p); }
   /// The first n <= kLanes elements, zeros behind them; reads no further.
   static Vec load(const float* p, std::int64_t n) noexcept {
     return {_mm512_maskz_loadu_ps(first(n).m, p)};
   }
   void store(float* p) const noexcept { _mm512_storeu_ps(p, v); }
+  void store(float* p, simd::AllLanes) const noexcept { store(p); }
   void store(float* p, std::int64_t n) const noexcept { _mm512_mask_storeu_ps(p, first(n).m, v); }
   /// Each of the n/2 floats at p twice: the factors of adjacent pairs.
   static Vec load_twice(const float* p, std::int64_t n) noexcept {
-    const __m512i index = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
-    return {_mm512_permutexvar_ps(index, load(p, n / 2).v)};
+    return twice(_mm256_maskz_loadu_ps(static_cast<__mmask8>(first(n / 2).m), p));
+  }
+  static Vec load_twice(const float* p, simd::AllLanes) noexcept {
+    return twice(_mm256_loadu_ps(p));
   }
 
   /// Lanes below n; n may be outside [0, kLanes].
@@ -42,6 +48,7 @@ struct Vec {
     const unsigned count = n < 0 ? 0U : n > kLanes ? 16U : static_cast<unsigned>(n);
     return {static_cast<__mmask16>((1U << count) - 1U)};
   }
+  static Mask first(simd::AllLanes) noexcept { return {0xFFFF}; }
   static Vec select(Mask mask, Vec yes, Vec no) noexcept {
     return {_mm512_mask_blend_ps(mask.m, no.v, yes.v)};
   }
@@ -105,6 +112,10 @@ struct Vec {
   }
 
  private:
+  static Vec twice(__m256 low) noexcept {
+    const __m512i index = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    return {_mm512_permutexvar_ps(index, _mm512_castps256_ps512(low))};
+  }
   static __m512 unpack_low(__m512 a, __m512 b) noexcept {
     return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
   }
