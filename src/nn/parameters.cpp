@@ -3,39 +3,11 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
+#include "conopa/arch/init.h"
 #include "conopa/core/error.h"
-#include "conopa/core/rng.h"
 #include "conopa/nn/convert.h"
 
 namespace conopa::nn {
-namespace {
-
-// FNV-1a: a tensor's stream must not move when another tensor joins the table.
-std::uint64_t hash(std::string_view name) {
-  std::uint64_t h = 0xCBF29CE484222325ULL;
-  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
-  return h;
-}
-
-void fill(const arch::TensorEntry& entry, std::uint64_t seed, std::span<float> values) {
-  Rng rng(seed, RngPurpose::kInit, 0, hash(entry.name));
-  for (float& value : values) {
-    switch (entry.init) {
-      case arch::Init::kConstant:
-        value = static_cast<float>(entry.value);
-        break;
-      case arch::Init::kNormal:
-        value = static_cast<float>(rng.normal(0.0, entry.value));
-        break;
-      case arch::Init::kUniform:
-        value = static_cast<float>(rng.uniform(-entry.value, entry.value));
-        break;
-    }
-  }
-}
-
-}  // namespace
-
 Parameters::Parameters(arch::TensorTable table, at::Device device)
     : table_(std::move(table)), device_(device) {
   for (const arch::TensorEntry& entry : table_.entries()) {
@@ -50,10 +22,7 @@ Parameters::Parameters(arch::TensorTable table, at::Device device)
 void Parameters::initialize(std::uint64_t seed) {
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    const arch::TensorEntry& entry = table_.entries()[i];
-    at::Tensor values = at::empty(entry.shape, at::TensorOptions().dtype(at::kFloat));
-    fill(entry, seed, floats(values));
-    tensors_[i].copy_(values);
+    tensors_[i].copy_(view_as_torch(arch::initial_tensor(table_.entries()[i], seed)));
   }
 }
 

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "conopa/core/progress.h"
+
+namespace conopa::app {
+
+/// What every subcommand shares: global options and, after parsing, the action to run.
+struct Context {
+  bool json = false;   ///< machine-readable output on stdout and nothing else there
+  bool quiet = false;  ///< no progress, warnings only
+  int verbose = 0;
+  std::string command_line;      ///< as typed, for run folders and model cards
+  std::function<int()> action;   ///< set by the chosen subcommand; returns the exit code
+};
+
+/// Adds a subcommand whose help ends with `example`.
+CLI::App* add_command(CLI::App& root, const std::string& name, const std::string& summary,
+                      const std::string& example);
+
+/// Progress goes to stderr unless the user asked for quiet.
+[[nodiscard]] std::ostream* progress_stream(const Context& context);
+
+// One function per subcommand, each in its own file. The options live in the returned closure.
+void add_train(CLI::App& root, Context& context);
+void add_eval(CLI::App& root, Context& context);
+void add_predict(CLI::App& root, Context& context);
+void add_import(CLI::App& root, Context& context);
+void add_init_from_llama(CLI::App& root, Context& context);
+void add_resize(CLI::App& root, Context& context);
+void add_inspect(CLI::App& root, Context& context);
+void add_models(CLI::App& root, Context& context);
+void add_data(CLI::App& root, Context& context);
+void add_completion(CLI::App& root, Context& context);
+
+}  // namespace conopa::app
