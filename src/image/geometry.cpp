@@ -21,16 +21,24 @@ std::int64_t floor_index(double v) {
   return whole - static_cast<std::int64_t>(v < static_cast<double>(whole));
 }
 
+/// Written so that NaN is outside.
+bool inside(const ImageView& in, double x, double y) {
+  return x >= 0.0 && x < static_cast<double>(in.width) && y >= 0.0 &&
+         y < static_cast<double>(in.height);
+}
+
+/// Whole part of a coordinate, -1 for what is negative or NaN.
+std::int64_t whole_index(double v) {
+  return v >= 0.0 ? static_cast<std::int64_t>(std::min(v, 4e18)) : -1;
+}
+
 /// The input at a position between pixels (centres at .5), or false outside. Horizontal neighbours
 /// are combined first; all in double precision in PIL's order, because the result is cut off and
 /// not rounded.
 template <std::int64_t kChannels>
 struct Bilinear {
   static bool sample(const ImageView& in, double x, double y, std::uint8_t* out) {
-    if (x < 0.0 || x >= static_cast<double>(in.width) || y < 0.0 ||
-        y >= static_cast<double>(in.height)) {
-      return false;
-    }
+    if (!inside(in, x, y)) return false;
     const std::int64_t left = floor_index(x - 0.5);
     const std::int64_t top = floor_index(y - 0.5);
     const double dx = x - 0.5 - static_cast<double>(left);
@@ -72,10 +80,7 @@ std::uint8_t cut_off(double v) {
 template <std::int64_t kChannels>
 struct Bicubic {
   static bool sample(const ImageView& in, double x, double y, std::uint8_t* out) {
-    if (x < 0.0 || x >= static_cast<double>(in.width) || y < 0.0 ||
-        y >= static_cast<double>(in.height)) {
-      return false;
-    }
+    if (!inside(in, x, y)) return false;
     const std::int64_t left = floor_index(x - 0.5);
     const std::int64_t top = floor_index(y - 0.5);
     const double dx = x - 0.5 - static_cast<double>(left);
@@ -140,7 +145,7 @@ std::vector<std::int64_t> scaled_positions(double start, double step, std::int64
   std::vector<std::int64_t> positions(static_cast<std::size_t>(count));
   double at = start + step * 0.5;
   for (std::int64_t& position : positions) {
-    position = at < 0.0 ? -1 : static_cast<std::int64_t>(std::min(at, 4e18));
+    position = whole_index(at);
     at += step;
   }
   return positions;
@@ -191,9 +196,6 @@ void nearest_fixed(const ImageView& in, const AffineMatrix& m, Image& out) {
 }
 
 void nearest_double(const ImageView& in, const AffineMatrix& m, Image& out) {
-  const auto whole = [](double v) {
-    return v < 0.0 ? std::int64_t{-1} : static_cast<std::int64_t>(std::min(v, 4e18));
-  };
   double row_x = m[2] + m[1] * 0.5 + m[0] * 0.5;
   double row_y = m[5] + m[4] * 0.5 + m[3] * 0.5;
   for (std::int64_t y = 0; y < out.height; ++y, row_x += m[1], row_y += m[4]) {
@@ -201,7 +203,7 @@ void nearest_double(const ImageView& in, const AffineMatrix& m, Image& out) {
     double at_x = row_x;
     double at_y = row_y;
     for (std::int64_t x = 0; x < out.width; ++x, at_x += m[0], at_y += m[3]) {
-      copy_pixel(in, whole(at_x), whole(at_y), target);
+      copy_pixel(in, whole_index(at_x), whole_index(at_y), target);
       target += out.channels;
     }
   }

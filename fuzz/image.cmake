@@ -1,0 +1,5 @@
+conopa_fuzz(image_decode image)
+conopa_fuzz(image_jpeg image)
+conopa_fuzz(image_png image)
+conopa_fuzz(image_webp image)
+conopa_fuzz(image_pnm image)

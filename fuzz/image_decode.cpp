@@ -1,0 +1,6 @@
+#include "image_fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  conopa::image::decode_hostile(std::as_bytes(std::span(data, size)));
+  return 0;
+}
