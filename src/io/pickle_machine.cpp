@@ -1,5 +1,6 @@
 #include "io/pickle_machine.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -11,19 +12,22 @@ namespace {
 
 /// Text may be built beyond the input's own bytes only by joining global names.
 constexpr std::size_t kExtraText = 16 << 20;
+constexpr std::size_t kMaxText = 512 << 20;
 constexpr std::uint8_t kHighestProtocol = 5;
 
 }  // namespace
 
 PickleMachine::PickleMachine(std::span<const std::byte> bytes, std::string_view where,
                              const PickleLimits& limits)
-    : in_(bytes, where), limits_(limits), text_budget_(bytes.size() + kExtraText) {}
+    : in_(bytes, where),
+      limits_(limits),
+      text_budget_(std::min(bytes.size(), kMaxText) + kExtraText) {}
 
 ParsedPickle PickleMachine::run() {
   while (!stopped_) {
     const auto op = in_.read<std::uint8_t>();
     const bool known = step_memo(op) || step_number(op) || step_text(op) || step_container(op) ||
-                       step_stack(op) || step_object(op);
+                       step_items(op) || step_stack(op) || step_global(op) || step_object(op);
     if (!known) fail(fmt::format("unknown opcode 0x{:02x}", op));
   }
   return {PickleValue(tree_, pop()), static_cast<std::int64_t>(in_.position())};
@@ -199,6 +203,13 @@ bool PickleMachine::step_container(std::uint8_t op) {
       set_entries(top(), items);
       return true;
     }
+    default:
+      return false;
+  }
+}
+
+bool PickleMachine::step_items(std::uint8_t op) {
+  switch (op) {
     case opcode::kAppend: {
       const PickleId item = pop();
       append_to(top(), {&item, 1});

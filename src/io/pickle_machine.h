@@ -30,8 +30,10 @@ class PickleMachine {
   bool step_number(std::uint8_t op);
   bool step_text(std::uint8_t op);
   bool step_container(std::uint8_t op);
+  bool step_items(std::uint8_t op);
   bool step_stack(std::uint8_t op);
   bool step_memo(std::uint8_t op);
+  bool step_global(std::uint8_t op);
   bool step_object(std::uint8_t op);
 
   [[noreturn]] void fail(std::string_view what) const;

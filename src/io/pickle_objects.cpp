@@ -36,7 +36,7 @@ void PickleMachine::push_global(std::string_view module, std::string_view name) 
   push_text(PickleKind::kGlobal, fmt::format("{}.{}", module, name));
 }
 
-bool PickleMachine::step_object(std::uint8_t op) {
+bool PickleMachine::step_global(std::uint8_t op) {
   switch (op) {
     case opcode::kGlobal: {
       const std::string_view module = in_.line();
@@ -50,11 +50,32 @@ bool PickleMachine::step_object(std::uint8_t op) {
           tree_->node(module).kind != PickleKind::kString) {
         fail("global name is no string");
       }
-      // Copies: pushing a value moves the nodes.
-      push_global(std::string(tree_->node(module).text).substr(0, kMaxGlobalName + 1),
-                  std::string(tree_->node(name).text).substr(0, kMaxGlobalName + 1));
+      push_global(tree_->node(module).text, tree_->node(name).text);
       return true;
     }
+    case opcode::kPersId:
+      push_text(PickleKind::kString, in_.line());
+      [[fallthrough]];
+    case opcode::kBinPersId:
+      push_sequence(PickleKind::kPersistent, {pop()});
+      return true;
+    case opcode::kExt1:
+    case opcode::kExt2:
+    case opcode::kExt4:
+    case opcode::kNextBuffer:
+    case opcode::kReadOnlyBuffer:
+      throw UnsupportedError(
+          in_.where(),
+          "the pickle refers to data outside the file (opcode 0x{:02x}); save it "
+          "with torch.save and default settings",
+          op);
+    default:
+      return false;
+  }
+}
+
+bool PickleMachine::step_object(std::uint8_t op) {
+  switch (op) {
     case opcode::kReduce:
     case opcode::kNewObj: {
       const PickleId args = pop();
@@ -89,22 +110,6 @@ bool PickleMachine::step_object(std::uint8_t op) {
       build(top(), state);
       return true;
     }
-    case opcode::kPersId:
-      push_text(PickleKind::kString, in_.line());
-      [[fallthrough]];
-    case opcode::kBinPersId:
-      push_sequence(PickleKind::kPersistent, {pop()});
-      return true;
-    case opcode::kExt1:
-    case opcode::kExt2:
-    case opcode::kExt4:
-    case opcode::kNextBuffer:
-    case opcode::kReadOnlyBuffer:
-      throw UnsupportedError(
-          in_.where(),
-          "the pickle refers to data outside the file (opcode 0x{:02x}); save it "
-          "with torch.save and default settings",
-          op);
     default:
       return false;
   }

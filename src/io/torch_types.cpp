@@ -13,7 +13,7 @@ struct Row {
   std::optional<DType> known;
 };
 
-constexpr std::array<Row, 24> kRows{{
+constexpr std::array<Row, 26> kRows{{
     {"Float", "float32", "float", 4, DType::kF32},
     {"Half", "float16", "half", 2, DType::kF16},
     {"BFloat16", "bfloat16", "bfloat16", 2, DType::kBF16},
@@ -34,8 +34,10 @@ constexpr std::array<Row, 24> kRows{{
     {"", "uint16", "uint16", 2, std::nullopt},
     {"", "uint32", "uint32", 4, std::nullopt},
     {"", "uint64", "uint64", 8, std::nullopt},
-    {"", "float8_e4m3fn", "float8_e4m3fnuz", 1, std::nullopt},
-    {"", "float8_e5m2", "float8_e5m2fnuz", 1, std::nullopt},
+    {"", "float8_e4m3fn", "float8_e4m3fn", 1, std::nullopt},
+    {"", "float8_e4m3fnuz", "float8_e4m3fnuz", 1, std::nullopt},
+    {"", "float8_e5m2", "float8_e5m2", 1, std::nullopt},
+    {"", "float8_e5m2fnuz", "float8_e5m2fnuz", 1, std::nullopt},
     {"", "float8_e8m0fnu", "float8_e8m0fnu", 1, std::nullopt},
     {"", "complex32", "chalf", 4, std::nullopt},
 }};

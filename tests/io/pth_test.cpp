@@ -128,7 +128,8 @@ TEST(PthFileTest, StripsWrapperPrefixesOnlyWhenShared) {
               ElementsAre("module.a", "module.b"));
 }
 
-TEST(PthFileTest, ReadsAFullTrainingState) {
+/// A training state as the published iLLaMA files have it.
+std::string training_state() {
   PickleBuilder p;
   p.proto().dict();
   p.string("model")
@@ -179,8 +180,11 @@ TEST(PthFileTest, ReadsAFullTrainingState) {
       .tuple()
       .reduce()
       .set_item();
-  const auto file =
-      open_bytes(zip_checkpoint(p.stop(), {{"0", kSix}, {"1", raw<float>({7})}}).bytes());
+  return zip_checkpoint(p.stop(), {{"0", kSix}, {"1", raw<float>({7})}}).bytes();
+}
+
+TEST(PthFileTest, ReadsAFullTrainingState) {
+  const auto file = open_bytes(training_state());
   EXPECT_EQ(file->selected_path(), "model");
   EXPECT_THAT(file->names(), ElementsAre("w"));
   EXPECT_EQ(file->root().find("epoch")->as_string(), "best");

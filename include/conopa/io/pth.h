@@ -30,7 +30,8 @@ struct PthOptions {
 /// A PyTorch checkpoint (`torch.save`), zip or legacy format, read without executing anything.
 ///
 /// Tensors of the chosen dict are presented flat: nested keys and list positions are joined by '.'.
-/// Their bytes are views of the mapped file; strided tensors are made contiguous when read.
+/// Their bytes are views of the mapped file; strided tensors are made contiguous when read, and
+/// deflated storages (torch.save writes none) are unpacked for each tensor anew.
 class PthFile : public TensorSource {
  public:
   /// @throws IoError if the file cannot be read, FormatError if it is damaged, exceeds the limits

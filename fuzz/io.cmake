@@ -1,0 +1,3 @@
+foreach(name gzip npz pickle pth safetensors)
+  conopa_fuzz(${name} io)
+endforeach()
