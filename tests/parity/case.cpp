@@ -42,7 +42,7 @@ Case load_case(const std::filesystem::path& folder) {
   if (!c.json.is_object() || !c.json.contains("builder")) {
     throw FormatError(c.name, "case.json is not a JSON object with a builder");
   }
-  c.io = io::SafetensorsFile::open(folder / "io.safetensors");
+  c.io = SafetensorsFile::open(folder / "io.safetensors");
   return c;
 }
 

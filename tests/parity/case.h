@@ -19,7 +19,7 @@ struct Case {
   std::filesystem::path folder;
   std::string name;  ///< "family/case"
   nlohmann::json json;
-  std::shared_ptr<const io::TensorSource> io;  ///< inputs and expected outputs
+  std::shared_ptr<const TensorSource> io;  ///< inputs and expected outputs
 
   [[nodiscard]] std::string family() const { return json.value("family", ""); }
   [[nodiscard]] std::string builder() const;

@@ -2,6 +2,7 @@
 
 #include "checkers.h"
 #include "conopa/core/rng.h"
+#include "conopa/image/resize.h"
 #include "conopa/image/transform.h"
 #include "illama.h"
 

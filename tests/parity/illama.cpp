@@ -15,7 +15,7 @@ void set_image_size(arch::EncoderSpec& spec, const nlohmann::json& size) {
   spec.width = size.is_array() ? size.at(1).get<std::int64_t>() : size.get<std::int64_t>();
 }
 
-nn::Parameters::Source official_source(const io::TensorSource& file, const arch::TensorTable& table,
+nn::Parameters::Source official_source(const TensorSource& file, const arch::TensorTable& table,
                                        const arch::EncoderSpec& trained,
                                        const arch::EncoderSpec& built) {
   return [&](const std::string& name) -> std::optional<HostTensor> {
@@ -30,7 +30,7 @@ nn::Parameters::Source official_source(const io::TensorSource& file, const arch:
 // Builds the model at the resolution of the input images; the weights may belong to another.
 nn::Encoder load_at(const Case& c, const arch::EncoderSpec& trained,
                     const arch::EncoderSpec& built) {
-  const auto file = io::open_checkpoint(c.folder / "weights.pth");
+  const auto file = open_checkpoint(c.folder / "weights.pth");
   nn::Encoder encoder(built);
   const arch::TensorTable table(trained);
   encoder.parameters().load(official_source(*file, table, trained, built), nn::LoadPolicy::kStrict,

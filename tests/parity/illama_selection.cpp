@@ -10,18 +10,18 @@ namespace conopa::parity {
 namespace {
 
 // The teacher's shards lie next to the case.
-std::vector<std::shared_ptr<const io::TensorSource>> open_teacher(const Case& c) {
-  std::vector<std::shared_ptr<const io::TensorSource>> shards;
+std::vector<std::shared_ptr<const TensorSource>> open_teacher(const Case& c) {
+  std::vector<std::shared_ptr<const TensorSource>> shards;
   for (const auto& entry : std::filesystem::directory_iterator(c.folder)) {
     if (entry.path().filename().string().starts_with("model") &&
         entry.path().extension() == ".safetensors") {
-      shards.push_back(io::SafetensorsFile::open(entry.path()));
+      shards.push_back(SafetensorsFile::open(entry.path()));
     }
   }
   return shards;
 }
 
-HostTensor read_teacher(const std::vector<std::shared_ptr<const io::TensorSource>>& shards,
+HostTensor read_teacher(const std::vector<std::shared_ptr<const TensorSource>>& shards,
                         const std::string& name) {
   for (const auto& shard : shards) {
     if (shard->contains(name)) return shard->read(name);

@@ -5,7 +5,6 @@
 #include <regex>
 
 #include "checkers.h"
-#include "conopa/kernels/adamw.h"
 #include "conopa/nn/convert.h"
 #include "conopa/train/optimizer.h"
 #include "illama.h"
@@ -57,22 +56,15 @@ void compare_parameters(const Case& c, Outcome& out, const nn::Encoder& encoder,
 void compare_gradient_norm(const Case& c, Outcome& out, const nn::Encoder& encoder,
                            std::string_view variant) {
   if (!c.io->contains("grad_norm")) return;
-  double squares = 0.0;
-  for (const at::Tensor& parameter : encoder.parameters().tensors()) {
-    if (parameter.grad().defined()) {
-      squares += kernels::sum_of_squares(nn::floats(parameter.grad().contiguous()));
-    }
-  }
-  const double norm = std::sqrt(squares);
+  const double norm = train::gradient_norm(encoder.parameters()).item<double>();
   out.compare("grad_norm", std::span<const double>(&norm, 1), variant);
 }
 
 // AdamW on the same batch, each step with its own learning rate and mask rate.
 void run_steps(const Case& c, Outcome& out, const OpsVariant& variant) {
   nn::Encoder encoder = load_encoder(c, illama_spec(c.args()));
-  train::AdamW optimizer(
-      encoder.parameters(),
-      {.weight_decay = stated(c, "weight_decay", "weight decay ([0-9]*\\.?[0-9]+)", 0.0)});
+  train::AdamW optimizer(encoder.parameters(), {});
+  const double weight_decay = stated(c, "weight_decay", "weight decay ([0-9]*\\.?[0-9]+)", 0.0);
   const std::vector<double> rates = c.io->read("step_rate").to_f64();
   const std::vector<double> lrs = c.io->read("step_lr").to_f64();
   const double clip = stated(c, "clip_grad", "clipp[a-z]+ (?:at|to|with) ([0-9]*\\.?[0-9]+)", 0.0);
@@ -87,7 +79,8 @@ void run_steps(const Case& c, Outcome& out, const OpsVariant& variant) {
     const at::Tensor loss = loss_of(c, encoder.forward(image, options).logits, options.exec);
     losses.push_back(loss.item<double>());
     loss.backward();
-    optimizer.step({.lr = lrs[s], .clip_norm = clip});
+    const double norm = train::gradient_norm(encoder.parameters()).item<double>();
+    optimizer.step(lrs[s], weight_decay, train::clip_factor(norm, clip));
     encoder.parameters().zero_grad();
   }
   out.compare("step_losses", std::span<const double>(losses), variant.name);
