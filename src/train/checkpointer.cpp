@@ -1,0 +1,140 @@
+#include "train/checkpointer.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "conopa/core/error.h"
+#include "conopa/core/fields_json.h"
+#include "conopa/io/atomic_file.h"
+#include "train/files.h"
+
+namespace conopa::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kRaw = "weights.";
+
+std::vector<NamedTensor> named(const nn::Parameters& parameters,
+                               const std::vector<at::Tensor>& tensors, std::string_view prefix) {
+  std::vector<NamedTensor> out;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    out.push_back(
+        {std::string(prefix) + parameters.table().entries()[i].name, host_view(tensors[i])});
+  }
+  return out;
+}
+
+void load_weights(const TensorSource& source, std::string_view prefix, nn::Parameters& parameters) {
+  const auto get = [&](const std::string& name) -> std::optional<HostTensor> {
+    const std::string key = std::string(prefix) + name;
+    if (!source.contains(key)) return std::nullopt;
+    return source.read(key);
+  };
+  parameters.load(get, nn::LoadPolicy::kStrict, source.where());
+}
+
+}  // namespace
+
+Checkpointer::Checkpointer(const RunFolder& folder, const RunConfig& config, tasks::Task& task,
+                           AdamW& optimizer, WeightAverage* average,
+                           std::vector<std::string> class_names)
+    : folder_(folder),
+      config_(config),
+      task_(task),
+      optimizer_(optimizer),
+      average_(average),
+      class_names_(std::move(class_names)) {}
+
+std::string Checkpointer::config_json(double mask_rate) const {
+  arch::EncoderSpec spec = task_.spec();
+  if (spec.mask == arch::Mask::kSoftCausal) spec.mask_rate = mask_rate;
+  return arch::spec_to_json(spec);
+}
+
+std::vector<NamedTensor> Checkpointer::model_tensors(bool averaged) const {
+  const nn::Parameters& parameters = task_.parameters();
+  return named(parameters,
+               averaged && average_ != nullptr ? average_->tensors() : parameters.tensors(), "");
+}
+
+Metadata Checkpointer::model_metadata() const {
+  using Handler = nlohmann::json::error_handler_t;
+  return {{"format", "pt"},
+          {"class_names", nlohmann::json(class_names_).dump(-1, ' ', false, Handler::replace)}};
+}
+
+std::vector<NamedTensor> Checkpointer::resume_tensors() const {
+  std::vector<NamedTensor> out = optimizer_.state();
+  if (average_ == nullptr) return out;
+  const nn::Parameters& parameters = task_.parameters();
+  for (NamedTensor& tensor : named(parameters, parameters.tensors(), kRaw)) {
+    out.push_back(std::move(tensor));
+  }
+  return out;
+}
+
+void Checkpointer::save(const TrainState& state, double mask_rate) const {
+  ensure_directory(folder_.checkpoint(""));
+  const std::vector<NamedTensor> model = model_tensors(true);
+  const std::vector<NamedTensor> resume = resume_tensors();
+  save_checkpoint(folder_.checkpoint("last"), {.config_json = config_json(mask_rate),
+                                               .preprocessor_json = to_json(config_.eval_transform),
+                                               .run_json = to_json(config_),
+                                               .model = model,
+                                               .model_metadata = model_metadata(),
+                                               .resume = resume,
+                                               .state = state});
+}
+
+void Checkpointer::keep_best() const {
+  copy_checkpoint(folder_.checkpoint("last"), folder_.checkpoint("best"));
+}
+
+void Checkpointer::keep_numbered(std::int64_t epochs) const {
+  copy_checkpoint(folder_.checkpoint("last"), folder_.checkpoint(fmt::format("epoch_{}", epochs)));
+  const std::vector<std::int64_t> numbers = folder_.numbered();
+  const std::int64_t keep = config_.train.keep_last;
+  if (keep == 0) return;
+  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < numbers.size(); ++i) {
+    std::error_code error;
+    const fs::path old = folder_.checkpoint(fmt::format("epoch_{}", numbers[i]));
+    fs::remove_all(old, error);
+    check_io(old, error, "remove the old checkpoint");
+  }
+}
+
+TrainState Checkpointer::restore(const fs::path& path) const {
+  const Checkpoint checkpoint = open_train_checkpoint(path);
+  RunConfig former;
+  std::vector<std::string> unknown;  // keys of another version of the program
+  from_json(checkpoint.run_json, (path / "run.json").string(), former, &unknown);
+  const std::vector<std::string> changed = changed_keys(former, config_);
+  if (!changed.empty()) {
+    throw ConfigError(path.string(),
+                      "the checkpoint was made with other values of {}; resume with the recipe in "
+                      "config.toml of the run folder, or start a new run with train.init_from",
+                      fmt::join(changed, ", "));
+  }
+  nn::Parameters& parameters = task_.parameters();
+  if (average_ != nullptr) {
+    average_->load(*checkpoint.model, checkpoint.state.average_updates);
+    load_weights(*checkpoint.resume, kRaw, parameters);
+  } else {
+    load_weights(*checkpoint.model, "", parameters);
+  }
+  optimizer_.load_state(*checkpoint.resume, checkpoint.state.updates);
+  return checkpoint.state;
+}
+
+double Checkpointer::load_model(const fs::path& path) const {
+  const Checkpoint checkpoint = open_train_checkpoint(path);
+  load_weights(*checkpoint.model, "", task_.parameters());
+  return arch::spec_from_json(checkpoint.config_json, path.string()).mask_rate;
+}
+
+}  // namespace conopa::train

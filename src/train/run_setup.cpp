@@ -1,0 +1,101 @@
+#include "train/run_setup.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <span>
+
+#include "conopa/core/error.h"
+#include "conopa/core/system.h"
+#include "conopa/kernels/isa.h"
+#include "conopa/nn/torch_compat.h"
+#include "conopa/tasks/classify.h"
+#include "conopa/tasks/runtime.h"
+#include "conopa/train/initial_weights.h"
+
+namespace conopa::train {
+namespace {
+
+data::Sampler make_sampler(data::SamplerOptions options, const data::Dataset& dataset,
+                           std::int64_t seed) {
+  options.seed = seed;
+  if (options.order != data::SampleOrder::kBalanced) return {options, dataset.size()};
+  const std::vector<std::int64_t> labels = data::all_labels(dataset);
+  return {options, std::span(labels)};
+}
+
+}  // namespace
+
+RunParts open_parts(const data::DataOptions& options) {
+  return {.train = data::open_dataset(options, data::Split::kTrain),
+          .eval = data::open_dataset(options, data::Split::kEval)};
+}
+
+std::unique_ptr<data::Loader> make_train_loader(const RunConfig& config, const RunParts& parts) {
+  data::LoaderOptions options{.batch = config.train.micro_batch(),
+                              .workers = config.train.workers,
+                              .prefetch = config.train.prefetch,
+                              .drop_last = true,
+                              .seed = config.train.seed,
+                              .mixup = config.mixup};
+  if (!config.mixup.mixes()) options.mixup = {};
+  const data::Dataset& dataset = *parts.train.dataset;
+  if (dataset.size() < config.train.batch) {
+    throw ConfigError("train", "batch must be at most the {} training images, got {}",
+                      dataset.size(), config.train.batch);
+  }
+  auto loader = std::make_unique<data::Loader>(
+      parts.train.dataset, image::make_train_transform(config.augment),
+      make_sampler(config.sampler, dataset, config.train.seed), options);
+  if (loader->steps_per_epoch() < config.train.accumulate) {
+    throw ConfigError("train", "an epoch holds {} micro-batches, a step needs {}",
+                      loader->steps_per_epoch(), config.train.accumulate);
+  }
+  return loader;
+}
+
+std::unique_ptr<data::Loader> make_eval_loader(const RunConfig& config, const RunParts& parts) {
+  const std::int64_t batch =
+      config.train.eval_batch > 0 ? config.train.eval_batch : config.train.micro_batch();
+  const data::LoaderOptions options{.batch = batch,
+                                    .workers = config.train.workers,
+                                    .prefetch = config.train.prefetch,
+                                    .drop_last = false,
+                                    .seed = config.train.seed,
+                                    .mixup = {}};
+  data::SamplerOptions order;
+  order.order = data::SampleOrder::kSequential;
+  order.tail = data::ShardTail::kUneven;
+  return std::make_unique<data::Loader>(parts.eval.dataset,
+                                        image::make_eval_transform(config.eval_transform),
+                                        data::Sampler(order, parts.eval.dataset->size()), options);
+}
+
+std::unique_ptr<tasks::Task> make_task(const RunConfig& config) {
+  nn::Encoder encoder(config.model.spec, tasks::select_device(config.train.device));
+  encoder.parameters().initialize(static_cast<std::uint64_t>(config.train.seed));
+  if (!config.train.init_from.empty()) {
+    load_initial_weights(config.train.init_from, config.model.spec, encoder.parameters(),
+                         config.train.init_policy);
+  }
+  tasks::ClassifyOptions options;
+  options.label_smoothing = config.mixup.label_smoothing;
+  return std::make_unique<tasks::ClassifyTask>(std::move(encoder), options);
+}
+
+std::vector<std::pair<std::string, std::string>> environment_facts(const RunOptions& options,
+                                                                   const std::string& device,
+                                                                   std::int64_t threads) {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  return {{"version", options.version},
+          {"host", host.data()},
+          {"processor", cpu_model_name()},
+          {"threads", std::to_string(threads)},
+          {"kernels", std::string(kernels::isa_name(kernels::active_isa()))},
+          {"device", device},
+          {"libtorch", TORCH_VERSION},
+          {"compiler", __VERSION__}};
+}
+
+}  // namespace conopa::train
