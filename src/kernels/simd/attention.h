@@ -11,6 +11,28 @@
 
 namespace conopa::kernels::simd {
 
+// Fused attention, one head of one sample at a time.
+//
+// Algorithm. The head's q, k and v rows are copied once into dense blocks padded to whole vectors;
+// rotation and scale are applied on the way. Queries are then taken in tiles: scores = q k^T,
+// softmax or its backward row by row, and the products with v, dout, k and q while the tile is hot.
+// Only the log-sum-exp of each row is kept for backward, which recomputes the weights. Parts that a
+// mask makes zero are skipped in blocks of the register tile.
+//
+// Sizes. A tile holds 64 KiB of scores (two tiles in backward), which leaves most of a 1 MiB
+// second-level cache to the head itself: up to N = 256 keys at least 48 queries share a tile, so
+// that the gradients of k and v are loaded and stored a few times only. The register tile is
+// 6x4 or 8x2 vectors with AVX-512 and 6x2 with AVX2 (gemm.h): enough independent sums to
+// cover the latency of two fused multiply-adds per cycle.
+//
+// Measured on one core of an AMD EPYC (Zen 5, 242 GFLOP/s peak in registers), 2026-11-22, machine
+// busy, processor time of forward + backward with rotation, against the operator chain of
+// libtorch 1.13 in the same run:
+//   B128 N50 H3 Dh32, no mask:      AVX-512 4.9 ms, AVX2 6.7 ms, libtorch 57 ms
+//   B128 N50 H3 Dh32, soft causal:  AVX-512 4.4 ms, AVX2 6.1 ms, libtorch 37 ms
+//   B32 N197 H3 Dh64, no mask:      AVX-512 21 ms (156 GFLOP/s), AVX2 39 ms, libtorch 111 ms
+//   B32 N197 H3 Dh64, causal:       AVX-512 14 ms, AVX2 23 ms, libtorch 93 ms
+
 inline constexpr float kLog2E = 1.44269504F;
 inline constexpr float kLn2 = 0.693147181F;
 
@@ -61,7 +83,7 @@ class AttentionHead {
   static constexpr std::int64_t padded(std::int64_t floats) noexcept {
     return vectors(floats) * V::kLanes;
   }
-  /// 64 KiB of scores, in whole blocks of the register tile's rows, but at least 24 queries.
+  /// 64 KiB of scores, in multiples of 24 (whole register tiles of 6 or 8 rows).
   static std::int64_t tile_rows(const AttentionShape& s) noexcept {
     const std::int64_t fit = 16384 / padded(s.keys) / 24 * 24;
     const std::int64_t tile = fit < 24 ? 24 : fit;

@@ -13,6 +13,12 @@
 
 namespace conopa::kernels::simd {
 
+// One pass over contiguous memory per operation, limited by the memory bus once the buffers leave
+// the cache. Measured on one core of an AMD EPYC (Zen 5), 2026-11-22, machine busy, against
+// libtorch 1.13 in the same run: SwiGLU forward + backward, 6,400 x 256: 2.6 ms, libtorch 9.0 ms
+// (6,304 x 512: 5.1 ms, 45 ms); GELU 6,400 x 256: 1.2 ms, 3.2 ms; AdamW on 5.7 million
+// parameters: 3.3 ms (50 GB/s), 56 ms.
+
 /// Elements below which a second thread does not pay.
 inline constexpr std::int64_t kElementGrain = 8192;
 
