@@ -19,6 +19,13 @@ constexpr std::int64_t kMaxClasses = 1'000'000;
                     what);
 }
 
+/// A count; counts are never negative or fractional.
+std::int64_t read_count(const Json& json) {
+  if (!json.is_number_integer() || json.get<std::int64_t>() < 0)
+    refuse("a count of " + json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return json.get<std::int64_t>();
+}
+
 Json bins_to_json(const Calibration& calibration) {
   Json bins = Json::array();
   for (const CalibrationBin& bin : calibration.bins) {
@@ -49,7 +56,7 @@ void read_calibration(const Json& json, Calibration& calibration) {
   for (const Json& bin : bins) {
     calibration.bins.push_back({.low = bin.at("low").get<double>(),
                                 .high = bin.at("high").get<double>(),
-                                .count = bin.at("count").get<std::int64_t>(),
+                                .count = read_count(bin.at("count")),
                                 .confidence = bin.at("confidence").get<double>(),
                                 .accuracy = bin.at("accuracy").get<double>()});
   }
@@ -60,29 +67,28 @@ void read_confusion(const Json& triples, ClassificationResult& result) {
   if (k > kMaxConfusionClasses) refuse("a confusion matrix of too many classes");
   result.confusion.assign(static_cast<std::size_t>(k * k), 0);
   for (const Json& triple : triples) {
-    const auto truth = triple.at(0).get<std::int64_t>();
-    const auto predicted = triple.at(1).get<std::int64_t>();
+    const auto truth = read_count(triple.at(0));
+    const auto predicted = read_count(triple.at(1));
     if (truth < 0 || truth >= k || predicted < 0 || predicted >= k) refuse("a class out of range");
-    result.confusion[static_cast<std::size_t>(truth * k + predicted)] =
-        triple.at(2).get<std::int64_t>();
+    result.confusion[static_cast<std::size_t>(truth * k + predicted)] = read_count(triple.at(2));
   }
 }
 
 ClassificationResult read_result(const Json& json) {
   ClassificationResult result;
-  result.num_classes = json.at("num_classes").get<std::int64_t>();
+  result.num_classes = read_count(json.at("num_classes"));
   if (result.num_classes < 1 || result.num_classes > kMaxClasses) refuse("a wrong class count");
-  result.samples = json.at("samples").get<std::int64_t>();
-  result.non_finite = json.at("non_finite").get<std::int64_t>();
+  result.samples = read_count(json.at("samples"));
+  result.non_finite = read_count(json.at("non_finite"));
   result.top1 = json.at("top1").get<double>();
   result.top5 = json.at("top5").get<double>();
-  result.top_k = json.at("top_k").get<int>();
+  result.top_k = static_cast<int>(std::min<std::int64_t>(read_count(json.at("top_k")), 5));
   result.loss = json.at("loss").get<double>();
   read_calibration(json.at("calibration"), result.calibration);
   for (const Json& scores : json.at("classes")) {
-    result.classes.push_back({.support = scores.at("support").get<std::int64_t>(),
-                              .predicted = scores.at("predicted").get<std::int64_t>(),
-                              .correct = scores.at("correct").get<std::int64_t>()});
+    result.classes.push_back({.support = read_count(scores.at("support")),
+                              .predicted = read_count(scores.at("predicted")),
+                              .correct = read_count(scores.at("correct"))});
   }
   if (static_cast<std::int64_t>(result.classes.size()) != result.num_classes) {
     refuse("another number of classes in the list than stated");

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <system_error>
 
 #include "conopa/core/error.h"
 #include "conopa/io/atomic_file.h"
@@ -95,6 +93,12 @@ std::string kept_lines(std::string_view text, std::int64_t last_step) {
   return kept;
 }
 
+/// Opens the file without the torn last line of a crashed run.
+AppendFile open_repaired(const std::filesystem::path& path) {
+  truncate_metrics(path, std::numeric_limits<std::int64_t>::max());
+  return AppendFile::open(path);
+}
+
 }  // namespace
 
 std::string to_json_line(const MetricEvent& event) {
@@ -131,23 +135,9 @@ void truncate_metrics(const std::filesystem::path& path, std::int64_t last_step)
   if (kept != text) write_file_atomically(path, kept);
 }
 
-MetricsLog::MetricsLog(const std::filesystem::path& path) : path_(path) {
-  truncate_metrics(path, std::numeric_limits<std::int64_t>::max());
-  file_.reset(std::fopen(path.c_str(), "ab"));
-  if (!file_) {
-    throw IoError("metrics", "expected a writable file, cannot open {}: {}; check its folder",
-                  path.string(), std::generic_category().message(errno));
-  }
-}
+MetricsLog::MetricsLog(const std::filesystem::path& path) : file_(open_repaired(path)) {}
 
-void MetricsLog::append(const MetricEvent& event) {
-  const std::string line = to_json_line(event) + "\n";
-  const std::size_t written = std::fwrite(line.data(), 1, line.size(), file_.get());
-  if (written != line.size() || std::fflush(file_.get()) != 0) {
-    throw IoError("metrics", "expected to append to {}, the system says: {}; free some space",
-                  path_.string(), std::generic_category().message(errno));
-  }
-}
+void MetricsLog::append(const MetricEvent& event) { file_.append(to_json_line(event) + "\n"); }
 
 std::vector<MetricSeries> to_series(std::span<const MetricEvent> events) {
   std::vector<MetricSeries> out;

@@ -5,13 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
-#include <limits>
-#include <system_error>
+#include <utility>
 #include <vector>
 
-#include "conopa/core/error.h"
 #include "conopa/image/codec.h"
 #include "report/crc32c.h"
 #include "report/proto.h"
@@ -85,23 +82,24 @@ std::string host_name() {
   return name.data();
 }
 
-[[noreturn]] void fail(const std::filesystem::path& path) {
-  throw IoError("tensorboard", "expected to write {}, the system says: {}; check space and folder",
-                path.string(), std::generic_category().message(errno));
+AppendFile create_event_file(const std::filesystem::path& folder,
+                             const TensorBoardWriter::Options& options) {
+  const std::string name =
+      fmt::format("events.out.tfevents.{:010d}.{}", static_cast<std::int64_t>(options.wall_time),
+                  options.host.empty() ? host_name() : options.host);
+  for (int attempt = 0;; ++attempt) {
+    // Two writers may start within one second: the later one gets a suffix.
+    if (auto file = AppendFile::create(
+            folder / (attempt == 0 ? name : fmt::format("{}.{}", name, attempt)))) {
+      return std::move(*file);
+    }
+  }
 }
 
 }  // namespace
 
-TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, const Options& options) {
-  const std::string name =
-      fmt::format("events.out.tfevents.{:010d}.{}", static_cast<std::int64_t>(options.wall_time),
-                  options.host.empty() ? host_name() : options.host);
-  for (int attempt = 0; !file_; ++attempt) {
-    // Two writers may start within one second: the later one gets a suffix.
-    path_ = folder / (attempt == 0 ? name : fmt::format("{}.{}", name, attempt));
-    file_.reset(std::fopen(path_.c_str(), "wbx"));
-    if (!file_ && errno != EEXIST) fail(path_);
-  }
+TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, const Options& options)
+    : file_(create_event_file(folder, options)) {
   ProtoMessage version;
   version.fixed(event_field::kWallTime, options.wall_time);
   version.bytes(event_field::kFileVersion, "brain.Event:2");
@@ -173,8 +171,7 @@ void TensorBoardWriter::write_record(std::string_view data) {
   append_le(record, mask_crc(crc32c(record)));
   record.append(data);
   append_le(record, mask_crc(crc32c(data)));
-  const std::size_t written = std::fwrite(record.data(), 1, record.size(), file_.get());
-  if (written != record.size() || std::fflush(file_.get()) != 0) fail(path_);
+  file_.append(record);
 }
 
 }  // namespace conopa::report

@@ -44,7 +44,9 @@ TEST(ClassificationJsonTest, WrongContentIsRefused) {
         replaced(text, R"("num_classes":3)", R"("num_classes":99999999999)"),
         replaced(text, R"("num_classes":3)", R"("num_classes":"3")"),
         replaced(text, "[2,2,1]", "[2,3,1]"), replaced(text, "[2,2,1]", "[-1,2,1]"),
-        replaced(text, "[2,2,1]", "[2,2]"), replaced(text, R"("ece")", R"("eec")")}) {
+        replaced(text, "[2,2,1]", "[2,2]"), replaced(text, "[2,2,1]", "[2,2,-1]"),
+        replaced(text, "[2,2,1]", "[2,2,1e300]"), replaced(text, "[2,2,1]", "[2,2,\"\xff\"]"),
+        replaced(text, R"("ece")", R"("eec")")}) {
     EXPECT_THROW((void)classification_result_from_json(bad), FormatError) << bad;
   }
 }

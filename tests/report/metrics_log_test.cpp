@@ -1,8 +1,10 @@
 #include "conopa/report/metrics_log.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
 #include <fstream>
 #include <limits>
 
@@ -119,9 +121,21 @@ TEST_F(MetricsLogTest, UnwritableFolderIsAnIoError) {
   EXPECT_THROW((void)read_metrics("/nonexistent-folder/metrics.jsonl"), IoError);
 }
 
-TEST_F(MetricsLogTest, FullDiskIsAnIoError) {
-  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
-  EXPECT_THROW(MetricsLog("/dev/full").append(event(1, 1)), IoError);
+TEST_F(MetricsLogTest, FullDiskIsAnIoErrorAndTheLogGoesOnAfterwards) {
+  MetricsLog log(path_);
+  log.append(event(1, 1));
+  // A file size limit stands in for a full disk: the next line fits only in part.
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  const rlimit tiny{std::filesystem::file_size(path_) + 10, old_limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tiny), 0);
+  EXPECT_THROW(log.append(event(2, 1)), IoError);
+  setrlimit(RLIMIT_FSIZE, &old_limit);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(read_text_file(path_), to_json_line(event(1, 1)) + "\n");
+  log.append(event(3, 1));
+  EXPECT_EQ(read_metrics(path_), (std::vector{event(1, 1), event(3, 1)}));
 }
 
 TEST_F(MetricsLogTest, SeriesAreSortedBySplitAndName) {

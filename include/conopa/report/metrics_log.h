@@ -1,14 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "conopa/report/append_file.h"
 
 namespace conopa::report {
 
@@ -52,15 +52,11 @@ class MetricsLog {
   /// @throws IoError if the file cannot be written.
   explicit MetricsLog(const std::filesystem::path& path);
 
-  /// @throws IoError if the line cannot be written (disk full).
+  /// @throws IoError if the line cannot be written (disk full); the file then is as before.
   void append(const MetricEvent& event);
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-  };
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  AppendFile file_;
 };
 
 /// The values of one metric of one split over the run, in the order logged.

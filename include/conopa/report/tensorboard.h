@@ -1,14 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "conopa/image/image.h"
+#include "conopa/report/append_file.h"
 
 namespace conopa::report {
 
@@ -47,18 +46,14 @@ class TensorBoardWriter {
   void histogram(std::string_view tag, std::int64_t step, std::span<const float> values,
                  double wall_time);
 
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return file_.path(); }
 
   static constexpr int kHistogramBuckets = 50;
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-  };
   void write_record(std::string_view data);
 
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  AppendFile file_;
 };
 
 }  // namespace conopa::report

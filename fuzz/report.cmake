@@ -1,0 +1,1 @@
+conopa_fuzz(run_records report)
