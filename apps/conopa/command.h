@@ -14,8 +14,8 @@ struct Context {
   bool json = false;   ///< machine-readable output on stdout and nothing else there
   bool quiet = false;  ///< no progress, warnings only
   int verbose = 0;
-  std::string command_line;      ///< as typed, for run folders and model cards
-  std::function<int()> action;   ///< set by the chosen subcommand; returns the exit code
+  std::string command_line;     ///< as typed, for run folders and model cards
+  std::function<int()> action;  ///< set by the chosen subcommand; returns the exit code
 };
 
 /// Adds a subcommand whose help ends with `example`.

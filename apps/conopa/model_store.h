@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -25,8 +26,17 @@ struct StoredModel {
 /// @throws IoError, FormatError, ConfigError naming the file.
 [[nodiscard]] StoredModel open_model(const std::filesystem::path& path);
 
+/// Evaluation transform of the released models: short side / 0.875 bicubic and a centre crop (256
+/// to 224), from 384 pixels on squashed to the size; ImageNet mean and std (0.5 for gray input).
+/// @source iLLaMA (arXiv 2404.06773), released evaluation code.
+[[nodiscard]] image::EvalTransformOptions default_transform(const arch::EncoderSpec& spec);
+
 /// Names and shapes of a source.
 [[nodiscard]] arch::TensorIndex index_of(const TensorSource& source);
+
+/// Class names in the metadata of a weight file; empty if there are none.
+/// @throws FormatError if they are not a JSON list of strings.
+[[nodiscard]] std::vector<std::string> stored_class_names(const TensorSource& weights);
 
 /// Reads class names, one a line.
 [[nodiscard]] std::vector<std::string> read_class_names(const std::filesystem::path& path);
@@ -43,7 +53,12 @@ struct NewModel {
   std::string readme;
 };
 
-/// Writes a model folder.
+/// Refuses a target that save_model would refuse, before any work is done.
+/// @throws IoError if a file is there, or a folder with content and `overwrite` is false.
+void check_output_folder(const std::filesystem::path& path, bool overwrite);
+
+/// Writes a model folder, all or nothing; class names go into the metadata of the weights.
+/// @throws IoError as check_output_folder, and if it cannot be written.
 void save_model(const std::filesystem::path& path, const NewModel& model, bool overwrite);
 
 }  // namespace conopa::app

@@ -1,0 +1,149 @@
+// conopa resize: the same model for another image size.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "command.h"
+#include "conopa/arch/position_resize.h"
+#include "conopa/core/error.h"
+#include "conopa/core/fields_json.h"
+#include "conopa/core/log.h"
+#include "model_store.h"
+#include "model_text.h"
+#include "tensor_cast.h"
+
+namespace conopa::app {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string size;
+  std::string out;
+  bool force = false;
+};
+
+std::int64_t parse_side(std::string_view text, std::string_view whole) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 1) {
+    throw UsageError("--size", "expected pixels such as 384 or HEIGHTxWIDTH, got '{}'", whole);
+  }
+  return value;
+}
+
+std::pair<std::int64_t, std::int64_t> parse_size(std::string_view text) {
+  const std::size_t x = text.find('x');
+  const std::int64_t height = parse_side(text.substr(0, x), text);
+  if (x == std::string_view::npos) return {height, height};
+  return {height, parse_side(text.substr(x + 1), text)};
+}
+
+// A model that is preprocessed as the released ones are stays so at the new size (from 384 pixels
+// on squashed); other choices are kept, a stated resize grows with the image.
+image::EvalTransformOptions resized_transform(const StoredModel& model,
+                                              const arch::EncoderSpec& to) {
+  image::EvalTransformOptions out = model.transform;
+  const image::EvalTransformOptions usual = default_transform(model.spec);
+  out.height = to.height;
+  out.width = to.width;
+  if (out.mode == usual.mode && out.crop_pct == usual.crop_pct &&
+      out.resize_short == usual.resize_short) {
+    const image::EvalTransformOptions next = default_transform(to);
+    out.mode = next.mode;
+    out.crop_pct = next.crop_pct;
+  } else if (out.resize_short > 0) {
+    out.resize_short = out.resize_short * std::min(to.height, to.width) /
+                       std::min(model.spec.height, model.spec.width);
+  }
+  return out;
+}
+
+std::vector<NamedTensor> resized_tensors(const StoredModel& model, const arch::EncoderSpec& to) {
+  const arch::TensorTable table(model.spec);
+  const arch::KeyReport keys = arch::compare_keys(table, "canonical", index_of(*model.weights));
+  if (!keys.missing.empty() || !keys.reshaped.empty()) {
+    throw FormatError(model.path.string(), "the weights do not fit config.json: {}; import again",
+                      keys.summary());
+  }
+  std::vector<NamedTensor> out;
+  for (const arch::TensorEntry& entry : table.entries()) {
+    HostTensor value = model.weights->read(entry.name);
+    if (entry.name == arch::names::kPosition) {
+      const DType dtype = value.dtype();
+      value = cast_floats(arch::resize_position(model.spec, to, value), dtype, entry.name);
+    }
+    out.push_back({entry.name, std::move(value)});
+  }
+  return out;
+}
+
+std::string card(const Context& context, const Options& options, const StoredModel& model,
+                 const arch::EncoderSpec& to) {
+  const std::string name = model.path.lexically_normal().filename().string();
+  return origin_card(
+      options.out, to,
+      {.statement = fmt::format(
+           "Made from `{}` by resizing {}x{} to {}x{} pixels: the position embedding was "
+           "interpolated (bicubic), all other weights are the same. Fine-tune it before use.",
+           name.empty() ? "a model" : name, model.spec.height, model.spec.width, to.height,
+           to.width),
+       .details = {},
+       .command_line = context.command_line});
+}
+
+int run(const Context& context, const Options& options) {
+  const auto [height, width] = parse_size(options.size);
+  check_output_folder(options.out, options.force);
+  const StoredModel model = open_model(options.model);
+  arch::EncoderSpec to = model.spec;
+  to.height = height;
+  to.width = width;
+  to.resolve();
+  NewModel resized{.spec = to,
+                   .transform = resized_transform(model, to),
+                   .class_names = model.class_names,
+                   .tensors = resized_tensors(model, to),
+                   .readme = card(context, options, model, to)};
+  resized.transform.validate();
+  save_model(options.out, resized, options.force);
+  if (to.position == arch::Position::kNone) {
+    log_info("the model has no position embedding; nothing was interpolated");
+  }
+  if (context.json) {
+    const nlohmann::ordered_json json{
+        {"out", options.out},
+        {"from", {model.spec.height, model.spec.width}},
+        {"to", {to.height, to.width}},
+        {"grid", {to.grid_rows(), to.grid_cols()}},
+        {"preprocessing", nlohmann::ordered_json::parse(to_json(resized.transform))}};
+    fmt::print("{}\n", json.dump());
+    return 0;
+  }
+  fmt::print("model       {}\ngrid        {}x{} to {}x{} patches\nwritten     {}\n",
+             spec_summary(to), model.spec.grid_rows(), model.spec.grid_cols(), to.grid_rows(),
+             to.grid_cols(), options.out);
+  return 0;
+}
+
+}  // namespace
+
+void add_resize(CLI::App& root, Context& context) {
+  CLI::App* command = add_command(root, "resize", "fit a model to another image size",
+                                  "conopa resize models/illama_base --size 384 --out models/b384");
+  auto options = std::make_shared<Options>();
+  command->add_option("model", options->model, "model folder, run folder or checkpoint folder")
+      ->required();
+  command->add_option("--size", options->size, "new input: pixels, or HEIGHTxWIDTH")->required();
+  command->add_option("-o,--out", options->out, "model folder to write")->required();
+  command->add_flag("-f,--force", options->force, "replace a model folder at --out");
+  command->callback([&context, options] {
+    context.action = [&context, options] { return run(context, *options); };
+  });
+}
+
+}  // namespace conopa::app
