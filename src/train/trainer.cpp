@@ -19,7 +19,9 @@ class Trainer::Impl {
         threads_(tasks::set_compute_threads(config_.train.threads)),
         task_(make_task(config_)),
         train_loader_(make_train_loader(config_, parts_)),
-        eval_loader_(make_eval_loader(config_, parts_)) {}
+        eval_loader_(make_eval_loader(config_, parts_)) {
+    if (task_->parameters().device().is_cpu()) tasks::keep_freed_memory();
+  }
 
   [[nodiscard]] RunResult run() {
     RunLoop loop({.config = config_,
@@ -33,6 +35,7 @@ class Trainer::Impl {
   }
 
   static RunConfig settle(RunConfig config, const data::Dataset& dataset) {
+    config.validate();
     config.resolve(dataset.num_classes());
     return config;
   }
@@ -47,7 +50,7 @@ class Trainer::Impl {
 };
 
 Trainer::Trainer(RunConfig config, RunOptions options) {
-  config.validate();
+  config.validate();  // before anything is opened
   RunParts parts = open_parts(config.data);
   impl_ = std::make_unique<Impl>(std::move(config), std::move(parts), std::move(options));
 }

@@ -37,6 +37,14 @@ RunConfig rich(RunConfig config) {
   return config;
 }
 
+RunConfig two_threads(RunConfig config) {
+  config = rich(std::move(config));
+  config.train.threads = 2;
+  config.train.workers = 2;
+  config.train.precision = nn::Precision::kBf16;
+  return config;
+}
+
 // The lines of metrics.jsonl without what the clock decides.
 std::string metrics_of(const std::filesystem::path& run_folder) {
   std::istringstream lines(read_bytes(run_folder / "metrics.jsonl"));
@@ -95,7 +103,8 @@ INSTANTIATE_TEST_SUITE_P(Stops, ResumeTest,
                          testing::Values(Case{"plain", plain, 3}, Case{"plain", plain, 6},
                                          Case{"plain", plain, 7}, Case{"plain", plain, 8},
                                          Case{"plain", plain, 11}, Case{"rich", rich, 4},
-                                         Case{"rich", rich, 5}, Case{"rich", rich, 9}));
+                                         Case{"rich", rich, 5}, Case{"rich", rich, 9},
+                                         Case{"two threads", two_threads, 5}));
 
 // Training happens in child processes only: one that was forked after OpenMP started would hang.
 pid_t start(const RunConfig& config) {

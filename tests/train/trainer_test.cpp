@@ -217,6 +217,28 @@ TEST(TrainerTest, StartsFromAModelOfOtherClassesAndSize) {
             source.weights->read("norm.weight").to_f32());
 }
 
+TEST(TrainerTest, StartsFromAModelOfAnotherImageSize) {
+  const TestFolder folder;
+  RunConfig config = toy_config(folder / "first");
+  config.train.epochs = 1;
+  static_cast<void>(run(config));
+  RunConfig second = toy_config(folder / "second");
+  second.train.init_from = (folder / "first/checkpoints/last").string();
+  for (auto* side :
+       {&second.model.spec.height, &second.augment.height, &second.eval_transform.height}) {
+    *side = 12;
+  }
+  Trainer trainer(second, toy_parts(), {});
+  const at::Tensor& resized = trainer.task().parameters().require("pos_embed");
+  EXPECT_EQ(resized.sizes().vec(), (std::vector<std::int64_t>{1, 7, 16}));
+  const std::vector<float> values = nn::to_host(resized).to_f32();
+  const std::vector<float> source =
+      open_model_folder(folder / "first/model").weights->read("pos_embed").to_f32();
+  // The class entry comes last and keeps its value.
+  EXPECT_EQ(std::vector<float>(values.end() - 16, values.end()),
+            std::vector<float>(source.end() - 16, source.end()));
+}
+
 TEST(TrainerTest, TheFinalModelCanBeTheBest) {
   const TestFolder folder;
   RunConfig config = toy_config(folder / "run");

@@ -50,7 +50,7 @@ struct RunResult {
   std::filesystem::path folder;
 };
 
-/// Datasets and the objective of a run. The default builder opens what the recipe names.
+/// The datasets of a run.
 struct RunParts {
   data::OpenedDataset train;
   data::OpenedDataset eval;
