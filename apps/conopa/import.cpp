@@ -116,8 +116,23 @@ void refuse_partial(const Options& options, const ImportPlan& plan) {
                     plan.keys.summary());
 }
 
-int run(const Context& context, const Options& given) {
-  Options options = given;
+/// Writes the model folder, or only checks that it could be made.
+void import_model(const Context& context, const Options& options, const ImportPlan& plan) {
+  refuse_partial(options, plan);
+  NewModel model{.spec = plan.spec,
+                 .transform = default_transform(plan.spec),
+                 .class_names = class_names(options, plan),
+                 .tensors = {},
+                 .readme = {}};
+  apply_settings(model.transform, options.preprocess, "--preprocess");
+  model.transform.validate();
+  if (options.dry_run) return;
+  model.readme = card(context, options, plan);
+  model.tensors = import_tensors(plan, dtype_option(options.dtype), options.import.seed);
+  save_model(options.out, model, options.force);
+}
+
+int run(const Context& context, Options options) {
   options.import.checkpoint = options.checkpoint;
   if (!options.key.empty()) options.import.key = options.key == "/" ? "" : options.key;
   if (options.out.empty() && !options.dry_run) {
@@ -127,30 +142,21 @@ int run(const Context& context, const Options& given) {
   const ImportPlan plan = plan_import(options.import);
   if (!context.json) fmt::print("{}", report_text(plan));
   Json json = report_json(plan);
+  const auto print_json = [&] {
+    if (!context.json) return;
+    fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  };
   try {
-    refuse_partial(options, plan);
-    NewModel model{.spec = plan.spec,
-                   .transform = default_transform(plan.spec),
-                   .class_names = class_names(options, plan),
-                   .tensors = {},
-                   .readme = card(context, options, plan)};
-    apply_settings(model.transform, options.preprocess, "--preprocess");
-    model.transform.validate();
-    if (!options.dry_run) {
-      model.tensors = import_tensors(plan, dtype_option(options.dtype), options.import.seed);
-      save_model(options.out, model, options.force);
-      json["out"] = options.out;
-    }
+    import_model(context, options, plan);
   } catch (const Error&) {
-    // The report is the result also where the import is refused: it says what to do.
-    if (context.json) fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+    print_json();  // the report says what to do about it
     throw;
   }
-  if (context.json) {
-    fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
-  } else if (!options.dry_run) {
-    fmt::print("written     {}\n", options.out);
+  if (!options.dry_run) {
+    json["out"] = options.out;
+    if (!context.json) fmt::print("written     {}\n", options.out);
   }
+  print_json();
   return 0;
 }
 
