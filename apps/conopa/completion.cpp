@@ -25,8 +25,8 @@ std::string bash_script(const CLI::App& root) {
   const std::string global = words_of(root);
   for (const CLI::App* command : root.get_subcommands({})) {
     commands += command->get_name() + " ";
-    cases += fmt::format("    {}) words=\"{}{}\" ;;\n", command->get_name(), words_of(*command),
-                         global);
+    cases +=
+        fmt::format("    {}) words=\"{}{}\" ;;\n", command->get_name(), words_of(*command), global);
   }
   return fmt::format(R"(# bash completion for conopa: source <(conopa completion bash)
 _conopa() {{
@@ -70,7 +70,8 @@ std::string version_text() {
   const std::string torch(CONOPA_TORCH_VERSION);
   return fmt::format("conopa {} (commit {}, {}, isa {}, {})", CONOPA_VERSION,
                      std::string_view(CONOPA_COMMIT).empty() ? "unknown" : CONOPA_COMMIT,
-                     CONOPA_COMPILER, isa, torch.empty() ? "without libtorch" : "libtorch " + torch);
+                     CONOPA_COMPILER, isa,
+                     torch.empty() ? "without libtorch" : "libtorch " + torch);
 }
 
 }  // namespace conopa::app

@@ -17,11 +17,13 @@
 #include "conopa/core/config.h"
 #include "conopa/core/error.h"
 #include "conopa/core/fields_json.h"
+#include "conopa/core/log.h"
 #include "conopa/core/nearest.h"
 #include "conopa/core/parallel.h"
 #include "conopa/data/list.h"
 #include "conopa/data/open.h"
 #include "conopa/data/scan.h"
+#include "data_export.h"
 
 namespace conopa::app {
 namespace {
@@ -35,6 +37,8 @@ struct Options {
   std::string kind = "auto";
   std::vector<std::string> splits;
   std::int64_t workers = -1;
+  std::string export_folder;
+  std::int64_t export_count = 16;
 };
 
 /// One split, opened.
@@ -205,6 +209,11 @@ int run(const Context& context, const Options& options) {
       print(part, summary);
     }
   }
+  if (!options.export_folder.empty()) {
+    const std::int64_t written =
+        export_images(*parts.back().opened.dataset, options.export_count, options.export_folder);
+    log_info("{} images written to {}", written, options.export_folder);
+  }
   if (context.json) fmt::print("{}\n", out.dump(-1, ' ', false, Json::error_handler_t::replace));
   return broken > 0 ? static_cast<int>(ExitCode::kBadData) : 0;
 }
@@ -232,6 +241,11 @@ void add_data(CLI::App& root, Context& context) {
       ->allow_extra_args(false);
   command->add_option("--workers", options->workers, "decoding threads; -1 = one per core")
       ->check(CLI::Range(std::int64_t{-1}, std::int64_t{1024}))
+      ->capture_default_str();
+  command->add_option("--export", options->export_folder,
+                      "write some images of the last split as PNG files into this folder");
+  command->add_option("--export-count", options->export_count, "how many to write")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}))
       ->capture_default_str();
   command->callback([&context, options] {
     context.action = [&context, options] { return run(context, *options); };

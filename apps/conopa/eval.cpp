@@ -56,7 +56,8 @@ data::OpenedDataset open_data(const Options& options, const StoredModel& model) 
   data::OpenedDataset opened = data::open_dataset(data, data::Split::kEval);
   const auto classes = std::ssize(opened.dataset->class_names());
   if (classes > model.spec.num_classes) {
-    throw FormatError(options.data, "the dataset has {} classes, the model {}; it was trained on other data",
+    throw FormatError(options.data,
+                      "the dataset has {} classes, the model {}; it was trained on other data",
                       classes, model.spec.num_classes);
   }
   return opened;
@@ -105,8 +106,8 @@ void write_report(const Context& context, const Options& options, const StoredMo
   page.evaluation = evaluation.classification;
   page.class_names = model.class_names;
   page.command = context.command_line;
-  page.environment = {{.title = "environment", .rows = {{"version", version_text()},
-                                                        {"dataset", options.data}}}};
+  page.environment = {
+      {.title = "environment", .rows = {{"version", version_text()}, {"dataset", options.data}}}};
   for (const tasks::SamplePrediction& sample : evaluation.samples) {
     report::ReportSample picture{.image = dataset.get(sample.index).image,
                                  .name = dataset.name(sample.index),
@@ -127,10 +128,10 @@ int run(const Context& context, const Options& options) {
   }
   const data::OpenedDataset opened = open_data(options, model);
   tasks::set_compute_threads(options.threads);
-  data::Loader loader(opened.dataset, image::make_eval_transform(model.transform),
-                      data::Sampler({.order = data::SampleOrder::kSequential},
-                                    opened.dataset->size()),
-                      {.batch = options.batch});
+  data::Loader loader(
+      opened.dataset, image::make_eval_transform(model.transform),
+      data::Sampler({.order = data::SampleOrder::kSequential}, opened.dataset->size()),
+      {.batch = options.batch});
   tasks::ClassifyTask task(load_encoder(model, options));
   tasks::EvaluateOptions how;
   how.exec.precision = options.precision == "bf16" ? nn::Precision::kBf16 : nn::Precision::kFp32;
@@ -178,7 +179,8 @@ void add_eval(CLI::App& root, Context& context) {
   command->add_option("--kind", options->kind, "auto, idx, cifar10, cifar100, image_folder or list")
       ->check(CLI::IsMember({"auto", "idx", "cifar10", "cifar100", "image_folder", "list"}))
       ->capture_default_str();
-  command->add_option("--split", options->split, "split to use (default: the dataset's test split)");
+  command->add_option("--split", options->split,
+                      "split to use (default: the dataset's test split)");
   command->add_option("--on-error", options->on_error, "broken images: error or skip")
       ->check(CLI::IsMember({"error", "skip"}))
       ->capture_default_str();

@@ -56,9 +56,12 @@ Inspected inspect(const std::string& target) {
 }
 
 Json cost_json(const arch::Cost& cost) {
-  return {{"total", cost.macs()},          {"patch_embed", cost.patch_embed},
-          {"projections", cost.projections}, {"attention", cost.attention},
-          {"mlp", cost.mlp},                 {"head", cost.head},
+  return {{"total", cost.macs()},
+          {"patch_embed", cost.patch_embed},
+          {"projections", cost.projections},
+          {"attention", cost.attention},
+          {"mlp", cost.mlp},
+          {"head", cost.head},
           {"neck", cost.neck}};
 }
 
@@ -72,7 +75,8 @@ Json to_json(const Inspected& found) {
     out["macs"] = cost_json(cost);
     const arch::TensorTable table(*found.spec);
     if (found.source) {
-      const arch::KeyReport report = arch::compare_keys(table, found.scheme, index_of(*found.source));
+      const arch::KeyReport report =
+          arch::compare_keys(table, found.scheme, index_of(*found.source));
       out["keys"] = {{"missing", report.missing}, {"unexpected", report.unexpected}};
     }
   } else {
@@ -98,7 +102,8 @@ void print_spec(const Inspected& found) {
              format_count(static_cast<double>(cost.patch_embed)),
              format_count(static_cast<double>(cost.projections)),
              format_count(static_cast<double>(cost.attention)),
-             format_count(static_cast<double>(cost.mlp)), format_count(static_cast<double>(cost.head)));
+             format_count(static_cast<double>(cost.mlp)),
+             format_count(static_cast<double>(cost.head)));
   if (!found.source) return;
   const arch::TensorTable table(*found.spec);
   fmt::print("tensors     {} under {} names: {}\n", found.source->names().size(), found.scheme,
@@ -113,7 +118,8 @@ void print_tensors(const Inspected& found) {
     }
     return;
   }
-  for (const arch::TensorEntry& entry : arch::TensorTable(*found.spec).entries()) {
+  const arch::TensorTable table(*found.spec);
+  for (const arch::TensorEntry& entry : table.entries()) {
     fmt::print("{:<44} {:<18} layer {:<3}{}{}\n", entry.name, to_string(entry.shape), entry.layer,
                entry.decay ? " decay" : "", entry.trainable ? "" : " buffer");
   }

@@ -21,7 +21,8 @@ namespace {
 
 void log_to_stderr(const Context& context) {
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
-      std::getenv("NO_COLOR") != nullptr ? spdlog::color_mode::never : spdlog::color_mode::automatic);
+      std::getenv("NO_COLOR") != nullptr ? spdlog::color_mode::never
+                                         : spdlog::color_mode::automatic);
   auto logger = std::make_shared<spdlog::logger>("conopa", std::move(sink));
   logger->set_pattern("%^%l%$: %v");
   logger->set_level(context.quiet         ? spdlog::level::warn
@@ -114,9 +115,9 @@ int run(int argc, char** argv) {
     return 0;
   } catch (const CLI::ParseError& error) {
     const std::vector<std::string> words(argv + 1, argv + argc);
-    return fail(fmt::format("[usage] {}{}; see `conopa --help`", error.what(),
-                            suggestion(root, words)),
-                ExitCode::kUsage);
+    return fail(
+        fmt::format("[usage] {}{}; see `conopa --help`", error.what(), suggestion(root, words)),
+        ExitCode::kUsage);
   }
   log_to_stderr(context);
   return context.action();

@@ -23,12 +23,9 @@ int list_models(const Context& context, const std::string& pattern) {
     spec.resolve();
     const arch::Cost cost = arch::count_cost(spec);
     if (context.json) {
-      const nlohmann::ordered_json line{{"name", preset.name},
-                                        {"family", spec.family},
-                                        {"height", spec.height},
-                                        {"width", spec.width},
-                                        {"parameters", cost.parameters},
-                                        {"macs", cost.macs()},
+      const nlohmann::ordered_json line{{"name", preset.name},           {"family", spec.family},
+                                        {"height", spec.height},         {"width", spec.width},
+                                        {"parameters", cost.parameters}, {"macs", cost.macs()},
                                         {"summary", preset.summary}};
       fmt::print("{}\n", line.dump());
     } else {
@@ -43,8 +40,8 @@ int list_models(const Context& context, const std::string& pattern) {
 }  // namespace
 
 void add_models(CLI::App& root, Context& context) {
-  CLI::App* command = add_command(root, "models", "list the models that can be built",
-                                  "conopa models 'illama_*'");
+  CLI::App* command =
+      add_command(root, "models", "list the models that can be built", "conopa models 'illama_*'");
   auto pattern = std::make_shared<std::string>("*");
   command->add_option("pattern", *pattern, "shell pattern over model names")->capture_default_str();
   command->callback([&context, pattern] {

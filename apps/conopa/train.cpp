@@ -68,8 +68,8 @@ int show_plan(const Context& context, const train::Trainer& trainer) {
   fmt::print("{}\n", to_toml(config));
   // Weights, gradients and two AdamW moments; activations come on top.
   fmt::print("# {} parameters ({} with gradients and AdamW), {} MACs per image\n",
-             format_count(static_cast<double>(cost.parameters)),
-             format_bytes(cost.parameters * 16), format_count(static_cast<double>(cost.macs())));
+             format_count(static_cast<double>(cost.parameters)), format_bytes(cost.parameters * 16),
+             format_count(static_cast<double>(cost.macs())));
   fmt::print("# {} steps per epoch, {} steps in all\n", steps, steps * config.train.epochs);
   return 0;
 }
@@ -78,12 +78,9 @@ void print_result(const Context& context, const train::RunResult& result) {
   static constexpr std::string_view kStatus[] = {"finished", "interrupted", "time limit"};
   const std::string_view status = kStatus[static_cast<std::size_t>(result.status)];
   if (context.json) {
-    Json out{{"status", status},
-             {"folder", result.folder.string()},
-             {"epochs", result.epochs},
-             {"steps", result.steps},
-             {"best", result.best},
-             {"best_epoch", result.best_epoch}};
+    Json out{{"status", status},        {"folder", result.folder.string()},
+             {"epochs", result.epochs}, {"steps", result.steps},
+             {"best", result.best},     {"best_epoch", result.best_epoch}};
     if (result.evaluation) {
       for (const auto& [name, value] : result.evaluation->values) out["evaluation"][name] = value;
     }
@@ -92,7 +89,8 @@ void print_result(const Context& context, const train::RunResult& result) {
   }
   fmt::print("{} after {} epochs, {} steps\n", status, result.epochs, result.steps);
   if (result.evaluation) {
-    for (const auto& [name, value] : result.evaluation->values) fmt::print("  {:<6} {:.4f}\n", name, value);
+    for (const auto& [name, value] : result.evaluation->values)
+      fmt::print("  {:<6} {:.4f}\n", name, value);
   }
   fmt::print("run folder   {}\n", result.folder.string());
   if (result.status == train::RunStatus::kFinished) {
@@ -118,9 +116,8 @@ int run(const Context& context, const Options& options) {
   if (options.dry_run) return show_plan(context, trainer);
   const train::RunResult result = trainer.run();
   print_result(context, result);
-  return result.status == train::RunStatus::kInterrupted
-             ? static_cast<int>(ExitCode::kInterrupted)
-             : 0;
+  return result.status == train::RunStatus::kInterrupted ? static_cast<int>(ExitCode::kInterrupted)
+                                                         : 0;
 }
 
 #else
@@ -143,7 +140,9 @@ void add_train(CLI::App& root, Context& context) {
       ->allow_extra_args(false);
   command->add_option("-o,--out", options->out, "run folder (output.dir)");
   command->add_option("-d,--data", options->data, "dataset (data.path)");
-  command->add_option("--resume", options->resume, "never, auto (continue if there is a checkpoint) or required")
+  command
+      ->add_option("--resume", options->resume,
+                   "never, auto (continue if there is a checkpoint) or required")
       ->check(CLI::IsMember({"never", "auto", "required"}))
       ->capture_default_str();
   command->add_flag("--force", options->force, "replace a former run in the folder");
