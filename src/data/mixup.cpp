@@ -39,7 +39,6 @@ Mix::Box draw_clipped_box(double ratio, std::int64_t height, std::int64_t width,
           std::max<std::int64_t>(0, x - half_width), std::min(width, x + half_width)};
 }
 
-// Every draw takes the same decisions in the same order, whatever their outcome.
 Mix draw_mix(const MixupOptions& o, std::int64_t height, std::int64_t width, Rng& rng) {
   const bool ranged = o.cutmix_max > 0.0;
   const bool cuts = ranged || o.cutmix_alpha > 0.0;
