@@ -95,6 +95,10 @@ PthContent open_legacy_pth(std::shared_ptr<const MappedFile> file) {
   check_preamble(reader, bytes);
   PickleValue root = next_pickle(reader, bytes);
   const PickleValue keys = next_pickle(reader, bytes);
+  if (!keys.is(PickleKind::kList) && !keys.is(PickleKind::kTuple)) {
+    throw FormatError(where, "expected a list of storage keys, found {}; the checkpoint is damaged",
+                      keys.describe());
+  }
   const auto sizes = element_sizes(root, where);
   Extents extents;
   for (std::int64_t i = 0; i < keys.size(); ++i) {

@@ -160,6 +160,22 @@ TEST(PthHostileTest, RefusesOtherPicklesAndArchives) {
       HasSubstr("data.pkl"));
 }
 
+TEST(PthHostileTest, RefusesLegacyStorageKeysThatAreNoList) {
+  const std::string whole = legacy_checkpoint(single(6, 0, {6}, {1}), {{"0", 4, kSix}});
+  const std::string keys = PickleBuilder().proto().list().string("0").append().stop();
+  const std::size_t at = whole.rfind(keys);
+  ASSERT_NE(at, std::string::npos);
+  for (const std::string& other :
+       {PickleBuilder().dict().string("0").string("0").set_item().stop(),
+        PickleBuilder().string("0").stop(),
+        PickleBuilder().global("m", "C").empty_tuple().reduce().string("0").append().stop()}) {
+    std::string broken = whole;
+    broken.replace(at, keys.size(), other);
+    EXPECT_THAT(message_of<FormatError>([&] { (void)open_bytes(broken); }),
+                HasSubstr("list of storage keys"));
+  }
+}
+
 TEST(PthHostileTest, RefusesHugeLegacyStorages) {
   std::string bytes = legacy_checkpoint(single(6, 0, {6}, {1}), {{"0", 4, kSix}});
   for (const std::int64_t numel : {std::int64_t{-1}, INT64_MAX, std::int64_t{7}}) {
