@@ -2,11 +2,9 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <malloc.h>
 #include <sched.h>
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <thread>
 
@@ -34,15 +32,6 @@ std::int64_t set_compute_threads(std::int64_t threads) {
   at::set_num_threads(count);
   set_num_threads(count);
   return count;
-}
-
-void keep_freed_memory() noexcept {
-#ifdef __GLIBC__
-  constexpr int kLargestThreshold = 32 << 20;  // glibc refuses more
-  mallopt(M_MMAP_THRESHOLD, kLargestThreshold);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  mallopt(M_TOP_PAD, 64 << 20);
-#endif
 }
 
 c10::Device select_device(std::string_view name) {

@@ -19,9 +19,7 @@ class Trainer::Impl {
         threads_(tasks::set_compute_threads(config_.train.threads)),
         task_(make_task(config_)),
         train_loader_(make_train_loader(config_, parts_)),
-        eval_loader_(make_eval_loader(config_, parts_)) {
-    if (task_->parameters().device().is_cpu()) tasks::keep_freed_memory();
-  }
+        eval_loader_(make_eval_loader(config_, parts_)) {}
 
   [[nodiscard]] RunResult run() {
     RunLoop loop({.config = config_,

@@ -106,7 +106,10 @@ TEST_P(AdamWTest, ScalesGradients) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, AdamWTest, testing::Values(nn::Ops::kAuto, nn::Ops::kStock));
+INSTANTIATE_TEST_SUITE_P(Ops, AdamWTest, testing::Values(nn::Ops::kAuto, nn::Ops::kStock),
+                         [](const auto& instance) {
+                           return std::string(enum_name(instance.param));
+                         });
 
 TEST(AdamWGroupsTest, LayerDecayFallsFromTheHead) {
   nn::Parameters parameters = toy_parameters();

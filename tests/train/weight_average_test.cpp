@@ -41,7 +41,10 @@ TEST_P(WeightAverageTest, FollowsTheFormula) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, WeightAverageTest, testing::Values(nn::Ops::kAuto, nn::Ops::kStock));
+INSTANTIATE_TEST_SUITE_P(Ops, WeightAverageTest, testing::Values(nn::Ops::kAuto, nn::Ops::kStock),
+                         [](const auto& instance) {
+                           return std::string(enum_name(instance.param));
+                         });
 
 TEST(WeightAverageWarmupTest, FollowsFasterAtFirst) {
   nn::Parameters parameters = toy_parameters(0.0F);

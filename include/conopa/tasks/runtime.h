@@ -13,13 +13,6 @@ namespace conopa::tasks {
 /// @throws ConfigError if negative or above 4096.
 std::int64_t set_compute_threads(std::int64_t threads);
 
-/// Tells the C library to keep freed memory for reuse instead of returning it to the system.
-///
-/// Every training step allocates and frees the same large buffers; without this the kernel maps
-/// and clears their pages anew each time (7 % of a small model's step). Process-wide, for the rest
-/// of the process. Does nothing with C libraries other than glibc.
-void keep_freed_memory() noexcept;
-
 /// The device that "auto", "cpu", "cuda" or "cuda:1" stands for; auto prefers a GPU.
 /// @throws ConfigError for another name, UnsupportedError if there is no such device.
 [[nodiscard]] c10::Device select_device(std::string_view name);
