@@ -37,9 +37,9 @@ std::vector<double> table(const std::string& function, const Json& a) {
                                 epochs, steps);
   }
   if (function == "cosine_scheduler") {
-    return train::cosine_schedule(a.at("base_value"), a.at("final_value"), epochs, steps,
-                                  {.epochs = a.value("warmup_epochs", 0.0),
-                                   .start = a.value("start_warmup_value", 0.0)});
+    return train::cosine_schedule(
+        a.at("base_value"), a.at("final_value"), epochs, steps,
+        {.epochs = a.value("warmup_epochs", 0.0), .start = a.value("start_warmup_value", 0.0)});
   }
   throw FormatError("schedules", "unknown function '{}'", function);
 }
