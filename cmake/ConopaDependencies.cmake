@@ -20,7 +20,6 @@ find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(EXIF REQUIRED IMPORTED_TARGET libexif)
-pkg_check_modules(MINIZIP REQUIRED IMPORTED_TARGET minizip)
 
 if(CONOPA_TRAIN)
   find_package(Torch REQUIRED)
