@@ -18,6 +18,11 @@ double nice_step(double range, int count) {
   return 10.0 * power;
 }
 
+/// Whether two limits are too close for round values to lie between them.
+bool is_degenerate(double low, double high) {
+  return !(high - low > 1e-9 * std::max(std::abs(low), std::abs(high)));
+}
+
 /// Decimals needed to tell multiples of a step apart.
 int decimals_of(double step) {
   int decimals = 0;
@@ -77,7 +82,7 @@ double Axis::position(double value) const {
 
 Axis make_axis(double low, double high, int count, AxisScale scale, ValueFormat format) {
   if (scale == AxisScale::kLog) {
-    if (!(high > low)) high = low * 10;
+    if (is_degenerate(low, high)) high = low * 10;
     if (high / low < 4) {  // less than a 1-2-5 step either side: widen for at least two ticks
       const double middle = std::sqrt(low * high);
       low = middle / 2;
@@ -85,7 +90,7 @@ Axis make_axis(double low, double high, int count, AxisScale scale, ValueFormat 
     }
     return {low, high, scale, log_ticks(low, high, count, format)};
   }
-  if (!(high > low)) {
+  if (is_degenerate(low, high)) {
     const double margin = low == 0 ? 1.0 : std::abs(low) * 0.5;
     low -= low > 0 ? std::min(margin, low) : margin;
     high += margin;
@@ -97,9 +102,10 @@ Axis make_axis(double low, double high, int count, AxisScale scale, ValueFormat 
 }
 
 Axis make_exact_axis(double low, double high, int count) {
-  if (!(high > low)) {
-    low -= 1;
-    high += 1;
+  if (is_degenerate(low, high)) {
+    const double margin = std::max(1.0, 1e-6 * std::abs(low));
+    low -= margin;
+    high += margin;
   }
   // Steps and epochs are whole numbers.
   const double step = std::max(nice_step(high - low, count), 1.0);

@@ -49,6 +49,13 @@ struct Frame {
   }
 };
 
+/// A value as it can be drawn: magnitudes at the limits of double, whose differences and ratios are
+/// no longer finite, count as missing or as 0.
+double drawable(double value) {
+  if (!(std::abs(value) <= 1e100)) return std::numeric_limits<double>::quiet_NaN();
+  return std::abs(value) < 1e-100 ? 0.0 : value;
+}
+
 /// Whether neighbouring values jump: schedules and the like need no smoothing.
 bool is_noisy(const std::vector<double>& y) {
   Range range;
@@ -69,6 +76,8 @@ Trace make_trace(const PlotSeries& series, const LineChart& chart) {
                      series.name, series.x.size(), series.y.size());
   }
   Trace trace{&series, series.x, series.y, {}};
+  std::transform(trace.x.begin(), trace.x.end(), trace.x.begin(), drawable);
+  std::transform(trace.y.begin(), trace.y.end(), trace.y.begin(), drawable);
   if (chart.y_scale == AxisScale::kLog) {
     for (double& y : trace.y) {
       if (!(y > 0)) y = std::numeric_limits<double>::quiet_NaN();
@@ -111,7 +120,7 @@ PathData reduced_path(const std::vector<double>& x, const std::vector<double>& y
     const double column = std::floor(frame.px(x[begin]));
     std::size_t low = begin;
     std::size_t high = begin;
-    std::size_t end = begin;
+    std::size_t end = begin + 1;
     for (; end < x.size() && std::isfinite(y[end]) && std::floor(frame.px(x[end])) == column;
          ++end) {
       if (y[end] < y[low]) low = end;

@@ -135,6 +135,26 @@ TEST(LineChartTest, DegenerateInputStillDraws) {
   EXPECT_EQ(markup_fault(line_chart_svg(chart_of({}))), "");
 }
 
+TEST(LineChartTest, ExtremeValuesStillDraw) {
+  const double huge = std::numeric_limits<double>::max();
+  const double tiny = std::numeric_limits<double>::denorm_min();
+  const double step = 9223372036854775807.0;  // neighbours of this are 2048 apart
+  for (const AxisScale scale : {AxisScale::kLinear, AxisScale::kLog}) {
+    for (const std::vector<double>& y :
+         {std::vector{-huge, huge}, {tiny, 2 * tiny}, {1.0, 1.0 + 1e-15}, {huge, tiny}}) {
+      for (const std::vector<double>& x :
+           {std::vector{step, step}, {-step, step}, {0.0, huge}, {5.0, 5.0}}) {
+        LineChart chart = chart_of({{"extreme", x, y, 0}});
+        chart.y_scale = scale;
+        const std::string svg = line_chart_svg(chart);
+        EXPECT_EQ(markup_fault(svg), "");
+        EXPECT_LT(svg.size(), 10000U);
+        EXPECT_EQ(svg.find("=\"nan"), std::string::npos);
+      }
+    }
+  }
+}
+
 TEST(LineChartTest, UnequalLengthsAreRefused) {
   PlotSeries series = ramp("train", 3);
   series.y.pop_back();
