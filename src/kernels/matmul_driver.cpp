@@ -14,7 +14,13 @@
 namespace conopa::kernels::detail {
 namespace {
 
-constexpr std::int64_t kBlockRows = 112;  // multiple of the tile heights 14 (and near 6)
+// Rows of a block: enough to make the panel's trip to L1 pay, few enough to leave L2 room. Where
+// the rows have to be gathered from a k-major matrix, wide blocks let the reads run along its
+// lines.
+constexpr std::int64_t kBlockRows = 112;
+constexpr std::int64_t kBlockRowsGathered = 336;
+// Columns after which a row block starts anew, so that its part of c stays in L2 between k blocks.
+constexpr std::int64_t kBlockColumns = 512;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -32,6 +38,14 @@ struct ABlock {
   ALayout layout;
 };
 
+constexpr std::int64_t kMostLinesAhead = 4096;  // 256 KiB
+
+/// Memory worth calling into the second-level cache, in cache lines.
+struct Ahead {
+  const float* from = nullptr;
+  std::int64_t lines = 0;
+};
+
 class Product {
  public:
   Product(const MatmulKernel& kernel, const MatmulArgs& args)
@@ -39,35 +53,36 @@ class Product {
 
   /// Rows and panels of `box` over all of k, from b packed whole.
   void run_packed(const Box& box, const Word* packed) const {
-    for (std::int64_t row = box.row_begin; row < box.row_end; row += block_rows()) {
-      const std::int64_t rows = std::min(block_rows(), box.row_end - row);
-      // At least one round, so that a product of zero depth still writes c.
-      std::int64_t word = 0;
-      do {
-        const std::int64_t words = std::min(blocks_.block, blocks_.words - word);
-        const Word* b = packed + word * panels() * kernel_.panel;
-        const ABlock a = left_block(row, rows, word, words);
-        run_panels(a, {row, row + rows, box.panel_begin, box.panel_end, word, word + words},
-                   b + box.panel_begin * words * kernel_.panel, word > 0);
-        word += blocks_.block;
-      } while (word < blocks_.words);
+    const std::int64_t step = std::max<std::int64_t>(1, kBlockColumns / kernel_.panel);
+    for (std::int64_t p = box.panel_begin; p < box.panel_end; p += step) {
+      const std::int64_t panel_end = std::min(p + step, box.panel_end);
+      for (std::int64_t row = box.row_begin; row < box.row_end; row += block_rows()) {
+        const std::int64_t row_end = std::min(row + block_rows(), box.row_end);
+        const std::int64_t next = std::min(row_end + block_rows(), box.row_end);
+        run_row_block({row, row_end, p, panel_end, 0, blocks_.words}, packed,
+                      lines_of_a(row_end, next, 0, blocks_.words));
+      }
     }
   }
 
-  /// All panels of `box`, packing b block by block. Adds to c except for the first block where
-  /// `fresh`: that one follows the arguments.
+  /// Rows and words of `box`, all panels, packing b block by block.
   void run_deep(const Box& box) const {
     Word* packed = matmul_scratch().block_b.reserve(blocks_.block * panels() * kernel_.panel);
     for (std::int64_t word = box.word_begin; word < box.word_end; word += blocks_.block) {
-      const std::int64_t words = std::min(blocks_.block, box.word_end - word);
+      const std::int64_t word_end = std::min(word + blocks_.block, box.word_end);
+      const std::int64_t words = word_end - word;
       for (std::int64_t p = 0; p < panels(); ++p) {
         pack_panel(kernel_, right(), p, word, words, packed + p * words * kernel_.panel);
       }
       for (std::int64_t row = box.row_begin; row < box.row_end; row += block_rows()) {
-        const std::int64_t rows = std::min(block_rows(), box.row_end - row);
-        const ABlock a = left_block(row, rows, word, words);
-        run_panels(a, {row, row + rows, 0, panels(), word, word + words}, packed,
-                   word > box.word_begin);
+        const std::int64_t row_end = std::min(row + block_rows(), box.row_end);
+        const ABlock a = left_block(row, row_end - row, word, words);
+        const bool last = row_end == box.row_end;
+        const Ahead ahead =
+            last ? next_depth_block(box, word_end, std::min(word_end + blocks_.block, box.word_end))
+                 : Ahead{};
+        run_panels(a, {row, row_end, 0, panels(), word, word_end}, packed, word > box.word_begin,
+                   ahead);
       }
     }
   }
@@ -92,7 +107,9 @@ class Product {
 
  private:
   [[nodiscard]] std::int64_t block_rows() const noexcept {
-    return kBlockRows / kernel_.tile_rows * kernel_.tile_rows;
+    const std::int64_t most = args_.layout_a == Layout::kAsStored ? kBlockRows : kBlockRowsGathered;
+    const std::int64_t even = ceil_div(args_.M, ceil_div(args_.M, most));
+    return ceil_div(even, kernel_.tile_rows) * kernel_.tile_rows;
   }
 
   [[nodiscard]] PackArgs right() const {
@@ -104,6 +121,47 @@ class Product {
             .compute = args_.compute};
   }
 
+  // At least one round, so that a product of zero depth still writes c.
+  void run_row_block(const Box& box, const Word* packed, const Ahead& ahead) const {
+    std::int64_t word = 0;
+    do {
+      const std::int64_t word_end = std::min(word + blocks_.block, blocks_.words);
+      const std::int64_t words = word_end - word;
+      const Word* b = packed + (word * panels() + box.panel_begin * words) * kernel_.panel;
+      const ABlock a = left_block(box.row_begin, box.row_end - box.row_begin, word, words);
+      run_panels(a, {box.row_begin, box.row_end, box.panel_begin, box.panel_end, word, word_end}, b,
+                 word > 0, word == 0 ? ahead : Ahead{});
+      word = word_end;
+    } while (word < blocks_.words);
+  }
+
+  // Where the larger operand of the next block of a deep product lies.
+  [[nodiscard]] Ahead next_depth_block(const Box& box, std::int64_t word,
+                                       std::int64_t word_end) const {
+    if (args_.layout_b != Layout::kAsStored || args_.M >= args_.N) {
+      return lines_of_a(box.row_begin, box.row_end, word, word_end);
+    }
+    if (word >= word_end || 2 * args_.N < args_.ldb) return {};
+    const std::int64_t count = (word_end - word) * kernel_.k_per_word - 1;
+    return {args_.b + word * kernel_.k_per_word * args_.ldb, count * args_.ldb / 16};
+  }
+
+  // The memory of a part of a, if that part is most of the memory between its ends.
+  [[nodiscard]] Ahead lines_of_a(std::int64_t row, std::int64_t row_end, std::int64_t word,
+                                 std::int64_t word_end) const {
+    if (row >= row_end || word >= word_end) return {};
+    const std::int64_t k = word * kernel_.k_per_word;
+    const std::int64_t k_end = std::min(word_end * kernel_.k_per_word, args_.K);
+    const bool by_rows = args_.layout_a == Layout::kAsStored;
+    const std::int64_t count = by_rows ? row_end - row : k_end - k;
+    const std::int64_t length = by_rows ? k_end - k : row_end - row;
+    if (2 * length < args_.lda) return {};
+    const float* from = by_rows ? args_.a + row * args_.lda + k : args_.a + k * args_.lda + row;
+    const std::int64_t lines = ((count - 1) * args_.lda + length) / 16;
+    if (by_rows && lines > kMostLinesAhead) return {};
+    return {from, lines};
+  }
+
   [[nodiscard]] ABlock left_block(std::int64_t row, std::int64_t rows, std::int64_t word,
                                   std::int64_t words) const {
     const bool k_contiguous = args_.layout_a == Layout::kAsStored;
@@ -113,9 +171,9 @@ class Product {
     if (k_contiguous && kernel_.reads_rows_in_place && args_.lda % 1024 != 0) {
       return {src, args_.lda, ALayout::kRows};
     }
-    // The odd cache line keeps neighbouring rows out of each other's sets.
+    // The odd cache line keeps rows or tiles, written in turn, out of each other's cache sets.
     const std::int64_t stride =
-        k_contiguous ? ceil_div(words, 32) * 32 + 16 : kernel_.tile_rows * words;
+        k_contiguous ? ceil_div(words, 32) * 32 + 16 : kernel_.tile_pitch * words + 16;
     const std::int64_t lines = k_contiguous ? rows : ceil_div(rows, kernel_.tile_rows);
     Word* dst = matmul_scratch().block_a.reserve(lines * stride);
     kernel_.fn->pack_a({.src = src,
@@ -129,10 +187,14 @@ class Product {
     return {dst, stride, k_contiguous ? ALayout::kRows : ALayout::kTiles};
   }
 
-  void run_panels(const ABlock& a, const Box& box, const Word* b, bool accumulate) const {
+  void run_panels(const ABlock& a, const Box& box, const Word* b, bool accumulate,
+                  const Ahead& ahead) const {
     const std::int64_t words = box.word_end - box.word_begin;
+    const std::int64_t count = box.panel_end - box.panel_begin;
     for (std::int64_t p = box.panel_begin; p < box.panel_end; ++p) {
       const std::int64_t column = p * kernel_.panel;
+      const std::int64_t lines_before = ahead.lines * (p - box.panel_begin) / count;
+      const std::int64_t lines_after = ahead.lines * (p + 1 - box.panel_begin) / count;
       const float* bias = accumulate ? nullptr : args_.bias;
       const float* residual = accumulate ? nullptr : args_.residual;
       kernel_.fn->panel({.a = a.data,
@@ -149,7 +211,9 @@ class Product {
                          .residual = residual == nullptr
                                          ? nullptr
                                          : residual + box.row_begin * args_.ld_residual + column,
-                         .ld_residual = args_.ld_residual});
+                         .ld_residual = args_.ld_residual,
+                         .ahead = ahead.from == nullptr ? nullptr : ahead.from + 16 * lines_before,
+                         .ahead_lines = lines_after - lines_before});
     }
   }
 

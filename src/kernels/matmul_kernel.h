@@ -14,7 +14,7 @@ using Word [[gnu::may_alias]] = float;
 /// How the words of the left operand lie in memory.
 enum class ALayout : std::uint8_t {
   kRows,  ///< word p of row i at a[i * a_stride + p]: a matrix as stored, or a copy of rows
-  kTiles  ///< tiles of mr rows, a_stride words apart; word p of row i of a tile at p * mr + i
+  kTiles  ///< tiles of mr rows, a_stride words apart; word p of row i of a tile at p * pitch + i
 };
 
 /// A row block of the left operand times one panel of the right one.
@@ -32,6 +32,8 @@ struct PanelTask {
   const float* bias;      ///< of these columns, or null
   const float* residual;  ///< of these rows and columns, or null
   std::int64_t ld_residual;
+  const float* ahead;        ///< where the operands of the next block lie,
+  std::int64_t ahead_lines;  ///< and how many cache lines of them to call into the second level
 };
 
 /// Part of an operand to be packed.

@@ -8,78 +8,105 @@
 namespace conopa::kernels::detail {
 namespace {
 
-/// Leaves a value as it is.
-struct KeepFloat {
-  static float convert(float value) { return value; }
+/// Lines that packing asks for ahead of their use: a matrix row is often a cache miss.
+constexpr std::int64_t kPrefetchLines = 6;
+
+inline void prefetch_line(const float* from, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += 16) __builtin_prefetch(from + i);
+}
+
+/// Leaves values as they are.
+template <typename Vec>
+struct Keep {
+  static typename Vec::Sum convert(typename Vec::Sum value) { return value; }
 };
 
 /// Rounds to the nearest bfloat16, ties to even; NaN stays NaN.
+template <typename Vec>
 struct RoundToBf16 {
-  static float convert(float value) {
-    const auto bits = __builtin_bit_cast(std::uint32_t, value);
-    const std::uint32_t rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) & 0xffff0000U;
-    const std::uint32_t nan = (bits | 0x00400000U) & 0xffff0000U;
-    const bool is_nan = (bits & 0x7fffffffU) > 0x7f800000U;
-    return __builtin_bit_cast(float, is_nan ? nan : rounded);
-  }
+  static typename Vec::Sum convert(typename Vec::Sum value) { return Vec::round_to_bf16(value); }
 };
 
-// dst[k][to_stride] of `count` <= kWidth lines that are contiguous in k. Blocks of 16 k keep both
-// sides in L1.
-template <typename Convert>
-inline void transpose_lines(const PackTask& task, std::int64_t first, std::int64_t count,
-                            std::int64_t to_stride, Word* dst) {
-  for (std::int64_t k0 = 0; k0 < task.k; k0 += 16) {
-    const std::int64_t k1 = k0 + 16 < task.k ? k0 + 16 : task.k;
-    for (std::int64_t i = 0; i < count; ++i) {
-      const float* src = task.src + (first + i) * task.ld;
-      for (std::int64_t k = k0; k < k1; ++k) dst[k * to_stride + i] = Convert::convert(src[k]);
-    }
-  }
-}
-
-template <typename Convert>
+// Copies `count` floats, a vector at a time.
+template <typename Vec, typename Convert>
 inline void copy_line(const float* src, std::int64_t count, Word* dst) {
-  for (std::int64_t i = 0; i < count; ++i) dst[i] = Convert::convert(src[i]);
-}
-
-inline void clear_words(Word* dst, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) dst[i] = 0.0F;
-}
-
-template <typename Convert, int kPanel>
-void pack_b_floats(const PackTask& task) noexcept {
-  if (task.count < kPanel) clear_words(task.dst, task.words * kPanel);
-  if (task.k_contiguous) {
-    transpose_lines<Convert>(task, 0, task.count, kPanel, task.dst);
-  } else if (task.count == kPanel) {
-    for (std::int64_t k = 0; k < task.k; ++k) {
-      copy_line<Convert>(task.src + k * task.ld, kPanel, task.dst + k * kPanel);
-    }
-  } else {
-    for (std::int64_t k = 0; k < task.k; ++k) {
-      copy_line<Convert>(task.src + k * task.ld, task.count, task.dst + k * kPanel);
-    }
+  std::int64_t i = 0;
+  for (; i + Vec::kWidth <= count; i += Vec::kWidth) {
+    Vec::store(dst + i, Convert::convert(Vec::load_sum(src + i)));
+  }
+  if (i < count) {
+    const auto mask = Vec::mask(count - i);
+    Vec::store_masked(dst + i, mask, Convert::convert(Vec::load_masked(src + i, mask)));
   }
 }
 
-template <typename Convert, int kTileRows>
-void pack_a_floats(const PackTask& task) noexcept {
+// kWidth lines that are contiguous in k become columns [first, first + kWidth) of the panel.
+template <typename Vec, typename Convert>
+inline void pack_b_lines(const PackTask& task, std::int64_t k0, std::int64_t first) {
+  const std::int64_t left = task.k - k0;
+  const auto mask = Vec::mask(left);
+  typename Vec::Sum lines[Vec::kWidth];
+  for (std::int64_t j = 0; j < Vec::kWidth; ++j) {
+    lines[j] = first + j < task.count
+                   ? Convert::convert(Vec::load_masked(task.src + (first + j) * task.ld + k0, mask))
+                   : Vec::zero();
+  }
+  Vec::transpose(lines);
+  Word* dst = task.dst + k0 * Vec::kPanel + first;
+  if (left >= Vec::kWidth) {
+#pragma GCC unroll 16
+    for (std::int64_t k = 0; k < Vec::kWidth; ++k) Vec::store(dst + k * Vec::kPanel, lines[k]);
+  } else {
+    for (std::int64_t k = 0; k < left; ++k) Vec::store(dst + k * Vec::kPanel, lines[k]);
+  }
+}
+
+// Writes whole panels: columns beyond task.count become zero.
+template <typename Vec, typename Convert>
+void pack_b_floats(const PackTask& task) noexcept {
+  static_assert(Vec::kPanel == 2 * Vec::kWidth);
   if (task.k_contiguous) {
-    for (std::int64_t i = 0; i < task.count; ++i) {
-      copy_line<Convert>(task.src + i * task.ld, task.k, task.dst + i * task.stride);
+    for (std::int64_t k = 0; k < task.k; k += Vec::kWidth) {
+      pack_b_lines<Vec, Convert>(task, k, 0);
+      pack_b_lines<Vec, Convert>(task, k, Vec::kWidth);
     }
     return;
   }
-  const std::int64_t whole = task.count / kTileRows * kTileRows;
-  const std::int64_t rest = task.count - whole;
+  const auto mask0 = Vec::mask(task.count);
+  const auto mask1 = Vec::mask(task.count - Vec::kWidth);
   for (std::int64_t k = 0; k < task.k; ++k) {
     const float* src = task.src + k * task.ld;
-    Word* dst = task.dst + k * kTileRows;
-    for (std::int64_t i = 0; i < whole; i += kTileRows, src += kTileRows, dst += task.stride) {
-      copy_line<Convert>(src, kTileRows, dst);
+    if (k + kPrefetchLines < task.k) prefetch_line(src + kPrefetchLines * task.ld, task.count);
+    Word* dst = task.dst + k * Vec::kPanel;
+    Vec::store(dst, Convert::convert(Vec::load_masked(src, mask0)));
+    const auto second =
+        task.count > Vec::kWidth ? Vec::load_masked(src + Vec::kWidth, mask1) : Vec::zero();
+    Vec::store(dst + Vec::kWidth, Convert::convert(second));
+  }
+}
+
+template <typename Vec, typename Convert>
+void pack_a_floats(const PackTask& task) noexcept {
+  static_assert(Vec::kTilePitch == Vec::kWidth);
+  if (task.k_contiguous) {
+    for (std::int64_t i = 0; i < task.count; ++i) {
+      copy_line<Vec, Convert>(task.src + i * task.ld, task.k, task.dst + i * task.stride);
     }
-    copy_line<Convert>(src, rest, dst);
+    return;
+  }
+  for (std::int64_t k = 0; k < task.k; ++k) {
+    const float* src = task.src + k * task.ld;
+    if (k + kPrefetchLines < task.k) prefetch_line(src + kPrefetchLines * task.ld, task.count);
+    Word* dst = task.dst + k * Vec::kTilePitch;
+    // Whole vectors, of which the kernel reads kTileRows, while they stay inside the block.
+    std::int64_t i = 0;
+    for (; i + Vec::kWidth <= task.count; i += Vec::kTileRows, dst += task.stride) {
+      Vec::store(dst, Convert::convert(Vec::load_sum(src + i)));
+    }
+    for (; i < task.count; i += Vec::kTileRows, dst += task.stride) {
+      const auto mask = Vec::mask(task.count - i);
+      Vec::store(dst, Convert::convert(Vec::load_masked(src + i, mask)));
+    }
   }
 }
 

@@ -13,6 +13,7 @@ struct MatmulKernel {
   Isa isa;
   Compute compute;
   std::int64_t tile_rows;     ///< rows of a register tile
+  std::int64_t tile_pitch;    ///< words per k of a tile packed as ALayout::kTiles
   std::int64_t panel;         ///< columns of a register tile
   std::int64_t k_per_word;    ///< 1: float words, 2: bfloat16 pairs
   std::int64_t block_words;   ///< longest k block, in words

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -192,6 +194,7 @@ const std::vector<Shape> kShapes = {
     {20, 500, 1024}};
 
 TEST(MatmulTest, EveryLevelMatchesTheReference) {
+  const ThreadCount guard(1);  // thousands of small products: see EveryThreadCount... below
   for (const Shape& shape : kShapes) {
     for (const Case& spec : all_layouts({.M = shape.M, .N = shape.N, .K = shape.K})) {
       check(spec, available_isas());
@@ -200,6 +203,7 @@ TEST(MatmulTest, EveryLevelMatchesTheReference) {
 }
 
 TEST(MatmulTest, AddsBiasResidualAndPreviousValues) {
+  const ThreadCount guard(1);
   for (const Shape& shape : {Shape{5, 7, 9}, Shape{30, 70, 300}, Shape{17, 33, 1100}}) {
     for (int flags = 1; flags < 8; ++flags) {
       for (const Case& spec : all_layouts({.M = shape.M,
@@ -215,6 +219,7 @@ TEST(MatmulTest, AddsBiasResidualAndPreviousValues) {
 }
 
 TEST(MatmulTest, HonoursLeadingDimensions) {
+  const ThreadCount guard(1);
   for (const Shape& shape : {Shape{5, 7, 9}, Shape{30, 70, 300}, Shape{17, 33, 1100}}) {
     for (const Case& spec : all_layouts({.M = shape.M,
                             .N = shape.N,
@@ -228,8 +233,60 @@ TEST(MatmulTest, HonoursLeadingDimensions) {
 }
 
 TEST(MatmulTest, CopiesRowsThatAreMultiplesOfAPageApart) {
+  const ThreadCount guard(1);
   for (const Case& spec : all_layouts({.M = 40, .N = 40, .K = 1024})) {
     check(spec, available_isas());
+  }
+}
+
+/// A copy of a matrix whose last float is the last before a page that must not be touched.
+class GuardedCopy {
+ public:
+  explicit GuardedCopy(const std::vector<float>& values) {
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t bytes = values.size() * sizeof(float);
+    const std::size_t body = (bytes + page - 1) / page * page;
+    size_ = body + page;
+    memory_ = static_cast<char*>(
+        mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    EXPECT_EQ(mprotect(memory_ + body, page, PROT_NONE), 0);
+    data_ = reinterpret_cast<float*>(memory_ + body - bytes);
+    std::copy(values.begin(), values.end(), data_);
+  }
+  ~GuardedCopy() { munmap(memory_, size_); }
+  GuardedCopy(const GuardedCopy&) = delete;
+  GuardedCopy& operator=(const GuardedCopy&) = delete;
+  [[nodiscard]] float* data() const noexcept { return data_; }
+
+ private:
+  char* memory_ = nullptr;
+  std::size_t size_ = 0;
+  float* data_ = nullptr;
+};
+
+TEST(MatmulTest, StaysInsideItsOperands) {
+  const ThreadCount guard(1);
+  for (const Shape& shape : kShapes) {
+    for (const Case& spec : all_layouts({.M = shape.M,
+                            .N = shape.N,
+                            .K = shape.K,
+                            .beta = 1.0F,
+                            .with_bias = true,
+                            .with_residual = true})) {
+      Problem problem(spec);
+      const GuardedCopy a(problem.a.values), b(problem.b.values), c(problem.c.values),
+          bias(problem.bias.values), residual(problem.residual.values);
+      MatmulArgs args = problem.args();
+      args.a = a.data();
+      args.b = b.data();
+      args.c = c.data();
+      args.bias = bias.data();
+      args.residual = residual.data();
+      for (const Isa isa : available_isas()) {
+        if (isa != Isa::kReference) matmul(args, isa);  // a wrong access ends the program
+      }
+      EXPECT_TRUE(std::isfinite(c.data()[0]));
+    }
   }
 }
 
@@ -314,7 +371,7 @@ TEST(MatmulTest, NanAndInfinityReachTheirRowsAndColumnsOnly) {
 }
 
 TEST(MatmulTest, RepeatsItsBytesForEachThreadCount) {
-  for (const int threads : {1, 2, 3, 8}) {
+  for (const int threads : {1, 2, 3}) {
     const ThreadCount guard(threads);
     for (const Isa isa : available_isas()) {
       if (isa == Isa::kReference) continue;
@@ -332,11 +389,16 @@ TEST(MatmulTest, RepeatsItsBytesForEachThreadCount) {
 }
 
 TEST(MatmulTest, EveryThreadCountMatchesTheReference) {
-  for (const int threads : {1, 3, 8}) {
+  for (const int threads : {2, 3}) {
     const ThreadCount guard(threads);
     for (const Shape& shape : {Shape{500, 70, 90}, Shape{9, 700, 300}, Shape{64, 96, 4100}}) {
-      for (const Case& spec : all_layouts(
-               {.M = shape.M, .N = shape.N, .K = shape.K, .beta = 1.0F, .with_bias = true})) {
+      for (const Case& spec : all_layouts({.M = shape.M,
+                              .N = shape.N,
+                              .K = shape.K,
+                              .beta = 1.0F,
+                              .with_bias = true,
+                              .with_residual = true,
+                              .gap = 3})) {
         check(spec, {detected_isa()});
       }
     }
