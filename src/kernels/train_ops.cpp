@@ -35,7 +35,7 @@ constexpr TrainOps kReferenceOps{.isa = Isa::kReference,
 
 std::span<const TrainOps> train_ops_table() noexcept {
 #ifdef CONOPA_X86_KERNELS
-  static const std::array<TrainOps, 3> table{avx512::train_ops(), avx2::train_ops(), kReferenceOps};
+  static const std::array<TrainOps, 3> table{avx512::kTrainOps, avx2::kTrainOps, kReferenceOps};
 #else
   static const std::array<TrainOps, 1> table{kReferenceOps};
 #endif

@@ -4,6 +4,6 @@
 
 namespace conopa::kernels::avx2 {
 
-TrainOps train_ops() noexcept { return simd::train_ops<Vec>(Isa::kAvx2); }
+constinit const TrainOps kTrainOps = simd::train_ops<Vec>(Isa::kAvx2);
 
 }  // namespace conopa::kernels::avx2

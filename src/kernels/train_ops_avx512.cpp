@@ -4,6 +4,6 @@
 
 namespace conopa::kernels::avx512 {
 
-TrainOps train_ops() noexcept { return simd::train_ops<Vec>(Isa::kAvx512); }
+constinit const TrainOps kTrainOps = simd::train_ops<Vec>(Isa::kAvx512);
 
 }  // namespace conopa::kernels::avx512

@@ -4,6 +4,10 @@
 
 #include <cmath>
 #include <limits>
+#include <ostream>
+#include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "conopa/core/error.h"
@@ -213,6 +217,9 @@ struct MaskParameter {
   MaskKind kind;
   double alpha;
 };
+void PrintTo(const MaskParameter& mask, std::ostream* out) {
+  *out << static_cast<int>(mask.kind) << " rate " << mask.alpha;
+}
 class AttentionGradientTest : public ::testing::TestWithParam<MaskParameter> {};
 INSTANTIATE_TEST_SUITE_P(Masks, AttentionGradientTest,
                          ::testing::Values(MaskParameter{MaskKind::kNone, 0.0},

@@ -182,6 +182,16 @@ TEST(NormTest, AddsScaledBranchPerSample) {
   EXPECT_EQ(sum, (std::vector<float>{1, 1, 8, 10}));
 }
 
+TEST_P(FastNormTest, TakesAnEmptyWeightForOnes) {
+  const std::vector<float> x{3.0F, 4.0F, 5.0F, 6.0F}, nothing{7.0F, 7.0F};
+  std::vector<float> plain(4), empty(4);
+  const NormShape shape{.rows = 2, .width = 2};
+  const std::span<const float> none = std::span(nothing).first(0);  // empty, but not null
+  GetParam().norm_forward(shape, {.x = x, .y = plain});
+  GetParam().norm_forward(shape, {.x = x, .weight = none, .bias = none, .y = empty});
+  EXPECT_EQ(plain, empty);
+}
+
 TEST(NormTest, RefusesWhatDoesNotFit) {
   std::vector<float> x(12), y(12), small(5), one(1);
   const NormShape shape{.rows = 3, .width = 4};

@@ -38,7 +38,8 @@ struct HeadMask {
   float alpha = 1.0F;
 };
 
-inline HeadMask head_mask(const AttentionMask& mask, std::int64_t b, std::int64_t keys) noexcept {
+static inline HeadMask head_mask(const AttentionMask& mask, std::int64_t b,
+                                 std::int64_t keys) noexcept {
   HeadMask m;
   m.score.keys = keys;
   if (mask.kind == MaskKind::kSoftCausal) {

@@ -14,8 +14,8 @@ struct RopeAngles {
   const float* sin = nullptr;
 };
 
-inline RopeAngles angles_of(const RopeTable& table, std::int64_t b, std::int64_t n, std::int64_t h,
-                            std::int64_t width) noexcept {
+static inline RopeAngles angles_of(const RopeTable& table, std::int64_t b, std::int64_t n,
+                                   std::int64_t h, std::int64_t width) noexcept {
   if (table.empty()) return {};
   const std::int64_t row = n * (width / 2) + h * table.head_stride + b * table.batch_stride;
   return {table.cos.data() + row, table.sin.data() + row};

@@ -12,7 +12,7 @@ namespace conopa::kernels::simd {
 
 /// The table row of every operation compiled for the vector type V.
 template <typename V>
-TrainOps train_ops(Isa isa) noexcept {
+consteval TrainOps train_ops(Isa isa) noexcept {
   return {.isa = isa,
           .attention_forward = attention_forward<V>,
           .attention_backward = attention_backward<V>,
