@@ -8,19 +8,20 @@ namespace conopa::arch {
 [[nodiscard]] Family illama_family();
 [[nodiscard]] Family vit_family();
 
-/// Sizes of a checkpoint that every plain (one-stage) family reads off the same tensors.
-struct PlainShapes {
-  std::int64_t dim, depth, channels, patch;
-};
-/// Nothing if the patch embedding or the blocks are absent or oddly shaped.
-[[nodiscard]] std::optional<PlainShapes> plain_shapes(const TensorIndex& tensors);
+/// Sets dim, depth and heads of the size word ("tiny", "small", "base", "large") in a preset's
+/// name; other names leave the spec alone.
+void set_standard_size(EncoderSpec& spec, std::string_view preset);
 
-/// Shape of a tensor, or nothing.
-[[nodiscard]] const Shape* shape_of(const TensorIndex& tensors, std::string_view name);
-
-/// Sets height and width from the length of a learned position embedding with `extra` class
-/// entries; square grids only (the shape cannot tell others).
+/// Fills what the tensors of every plain (one-stage) encoder tell: dim, depth, patch, channels,
+/// classes, and a square grid from the learned position embedding. Heads follow from a head width
+/// of 64, which shapes cannot tell.
+/// @param hidden  shape of a feed-forward weight [hidden, dim].
+/// @return whether the tensors are those of such an encoder; the spec is unchanged if not.
 /// @throws FormatError if the grid is not square.
-void set_square_grid(EncoderSpec& spec, std::int64_t length, std::int64_t extra);
+[[nodiscard]] bool read_plain_shapes(EncoderSpec& spec, const TensorIndex& tensors,
+                                     const Shape* hidden);
+
+/// Shape of a tensor, or null.
+[[nodiscard]] const Shape* shape_of(const TensorIndex& tensors, std::string_view name);
 
 }  // namespace conopa::arch

@@ -5,58 +5,30 @@
 namespace conopa::arch {
 namespace {
 
-struct Size {
-  std::string_view word;
-  std::int64_t dim, depth, heads;
-};
-constexpr std::array<Size, 4> kSizes{
-    {{"tiny", 192, 12, 3}, {"small", 384, 12, 6}, {"base", 768, 12, 12}, {"large", 1024, 24, 16}}};
-constexpr std::int64_t kHeadDim = 64;
-
 EncoderSpec make(std::string_view preset) {
   EncoderSpec spec;  // the defaults of EncoderSpec are the released iLLaMA block
   spec.family = "illama";
-  for (const Size& size : kSizes) {
-    if (preset.find(size.word) == std::string_view::npos) continue;
-    spec.dim = size.dim;
-    spec.depth = size.depth;
-    spec.heads = size.heads;
-  }
+  set_standard_size(spec, preset);
   if (preset.ends_with("_384")) spec.height = spec.width = 384;
   return spec;
 }
 
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
-  const std::optional<PlainShapes> plain = plain_shapes(tensors);
-  const Shape* position = shape_of(tensors, names::kPosition);
-  // The gate projection under its official or canonical name tells SwiGLU from a plain ViT.
+  // The third feed-forward matrix, under its official or canonical name, tells SwiGLU from a ViT.
   const Shape* gate = shape_of(tensors, "blocks.0.mlp.fc3.weight");
-  const Shape* canonical_gate = shape_of(tensors, names::block(0, names::kGate) + ".weight");
-  if (gate == nullptr) gate = canonical_gate;
-  if (!plain || gate == nullptr || position == nullptr || position->size() != 3 ||
-      gate->size() != 2) {
-    return std::nullopt;
-  }
+  if (gate == nullptr) gate = shape_of(tensors, names::block(0, names::kGate) + ".weight");
   EncoderSpec spec = make("");
-  spec.dim = plain->dim;
-  spec.depth = plain->depth;
-  spec.channels = plain->channels;
-  spec.patch = plain->patch;
-  spec.heads = spec.dim % kHeadDim == 0 ? spec.dim / kHeadDim : 1;
-  spec.mlp_hidden = (*gate)[0];
+  if (!read_plain_shapes(spec, tensors, gate)) return std::nullopt;
   spec.norm = tensors.contains("norm.bias") ? Norm::kLayer : Norm::kRms;
   spec.qkv_bias = tensors.contains("blocks.0.attn.qkv.bias");
-  if (tensors.contains(names::block(0, names::kMapAct) + ".alpha")) {
+  const Shape* step_sizes = shape_of(tensors, names::block(0, names::kMapAct) + ".alpha");
+  if (step_sizes != nullptr) {
     spec.quantization = Quantization::kLsq;
     spec.qk_norm = QkNorm::kRmsAfterRotary;
-    if (const Shape* act = shape_of(tensors, names::block(0, names::kMapAct) + ".alpha");
-        act->size() == 1 && act->front() > 0) {
-      spec.heads = act->front();  // one step size per head
+    if (step_sizes->size() == 1 && step_sizes->front() > 0) {
+      spec.heads = step_sizes->front();  // one per head
     }
   }
-  const Shape* head = shape_of(tensors, "head.weight");
-  spec.num_classes = head != nullptr && head->size() == 2 ? (*head)[0] : 0;
-  set_square_grid(spec, (*position)[1], 1);
   return spec;
 }
 

@@ -1,28 +1,25 @@
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "arch/families/families.h"
+#include "conopa/core/error.h"
 
 namespace conopa::arch {
+namespace {
 
-const Shape* shape_of(const TensorIndex& tensors, std::string_view name) {
-  const auto it = tensors.find(name);
-  return it == tensors.end() ? nullptr : &it->second;
-}
+constexpr std::int64_t kHeadDim = 64;
 
-std::optional<PlainShapes> plain_shapes(const TensorIndex& tensors) {
-  const Shape* patch = shape_of(tensors, names::kPatchWeight);
-  if (patch == nullptr || patch->size() != 4 || (*patch)[2] != (*patch)[3]) return std::nullopt;
-  std::int64_t depth = 0;
-  while (tensors.contains(names::block(depth, names::kQkv) + ".weight")) ++depth;
-  if (depth == 0) return std::nullopt;
-  return PlainShapes{
-      .dim = (*patch)[0], .depth = depth, .channels = (*patch)[1], .patch = (*patch)[2]};
-}
+struct Size {
+  std::string_view word;
+  std::int64_t dim, depth, heads;
+};
+constexpr std::array<Size, 4> kSizes{
+    {{"tiny", 192, 12, 3}, {"small", 384, 12, 6}, {"base", 768, 12, 12}, {"large", 1024, 24, 16}}};
 
-void set_square_grid(EncoderSpec& spec, std::int64_t length, std::int64_t extra) {
-  const std::int64_t patches = length - extra;
-  const auto side = static_cast<std::int64_t>(
-      std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(patches, 0)))));
+void set_square_grid(EncoderSpec& spec, std::int64_t length) {
+  const std::int64_t patches = length - (spec.has_class_token() ? 1 : 0);
+  const auto side = std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(patches, 0))));
   if (patches < 1 || side * side != patches) {
     throw FormatError("import",
                       "expected a square grid of patches, found a position embedding for {} "
@@ -30,6 +27,44 @@ void set_square_grid(EncoderSpec& spec, std::int64_t length, std::int64_t extra)
                       patches);
   }
   spec.height = spec.width = side * spec.patch;
+}
+
+}  // namespace
+
+void set_standard_size(EncoderSpec& spec, std::string_view preset) {
+  for (const Size& size : kSizes) {
+    if (preset.find(size.word) == std::string_view::npos) continue;
+    spec.dim = size.dim;
+    spec.depth = size.depth;
+    spec.heads = size.heads;
+  }
+}
+
+const Shape* shape_of(const TensorIndex& tensors, std::string_view name) {
+  const auto it = tensors.find(name);
+  return it == tensors.end() ? nullptr : &it->second;
+}
+
+bool read_plain_shapes(EncoderSpec& spec, const TensorIndex& tensors, const Shape* hidden) {
+  const Shape* patch = shape_of(tensors, names::kPatchWeight);
+  const Shape* position = shape_of(tensors, names::kPosition);
+  if (patch == nullptr || patch->size() != 4 || (*patch)[2] != (*patch)[3] || hidden == nullptr ||
+      hidden->size() != 2 || position == nullptr || position->size() != 3) {
+    return false;
+  }
+  std::int64_t depth = 0;
+  while (tensors.contains(names::block(depth, names::kQkv) + ".weight")) ++depth;
+  if (depth == 0) return false;
+  spec.dim = (*patch)[0];
+  spec.channels = (*patch)[1];
+  spec.patch = (*patch)[2];
+  spec.depth = depth;
+  spec.heads = spec.dim % kHeadDim == 0 ? spec.dim / kHeadDim : 1;
+  spec.mlp_hidden = (*hidden)[0];
+  const Shape* head = shape_of(tensors, std::string(names::kHead) + ".weight");
+  spec.num_classes = head != nullptr && head->size() == 2 ? (*head)[0] : 0;
+  set_square_grid(spec, (*position)[1]);
+  return true;
 }
 
 }  // namespace conopa::arch

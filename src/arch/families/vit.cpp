@@ -5,14 +5,6 @@
 namespace conopa::arch {
 namespace {
 
-struct Size {
-  std::string_view word;
-  std::int64_t dim, depth, heads;
-};
-constexpr std::array<Size, 4> kSizes{
-    {{"tiny", 192, 12, 3}, {"small", 384, 12, 6}, {"base", 768, 12, 12}, {"large", 1024, 24, 16}}};
-constexpr std::int64_t kHeadDim = 64;
-
 EncoderSpec make(std::string_view preset) {
   EncoderSpec spec;
   spec.family = "vit";
@@ -23,34 +15,15 @@ EncoderSpec make(std::string_view preset) {
   spec.mlp = Mlp::kGelu;
   spec.mlp_multiple_of = 1;
   spec.mlp_bias = true;
-  for (const Size& size : kSizes) {
-    if (preset.find(size.word) == std::string_view::npos) continue;
-    spec.dim = size.dim;
-    spec.depth = size.depth;
-    spec.heads = size.heads;
-  }
+  set_standard_size(spec, preset);
   return spec;
 }
 
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
-  const std::optional<PlainShapes> plain = plain_shapes(tensors);
-  const Shape* position = shape_of(tensors, names::kPosition);
   const Shape* up = shape_of(tensors, "blocks.0.mlp.fc1.weight");
   if (up == nullptr) up = shape_of(tensors, names::block(0, names::kUp) + ".weight");
-  if (!plain || up == nullptr || up->size() != 2 || position == nullptr || position->size() != 3 ||
-      !tensors.contains("norm.bias")) {
-    return std::nullopt;
-  }
   EncoderSpec spec = make("");
-  spec.dim = plain->dim;
-  spec.depth = plain->depth;
-  spec.channels = plain->channels;
-  spec.patch = plain->patch;
-  spec.heads = spec.dim % kHeadDim == 0 ? spec.dim / kHeadDim : 1;
-  spec.mlp_hidden = (*up)[0];
-  const Shape* head = shape_of(tensors, "head.weight");
-  spec.num_classes = head != nullptr && head->size() == 2 ? (*head)[0] : 0;
-  set_square_grid(spec, (*position)[1], 1);
+  if (!tensors.contains("norm.bias") || !read_plain_shapes(spec, tensors, up)) return std::nullopt;
   return spec;
 }
 
