@@ -8,23 +8,26 @@
 
 namespace conopa::kernels::simd {
 
-/// The keys that a query sees, always a prefix [0, limit(i)) of all keys.
+/// The keys that a query sees, always a prefix [0, limit(i)) of all keys. Inlined by force: a
+/// shared copy compiled for AVX-512 must not be linked into the AVX2 kernels.
 struct Visibility {
   std::int64_t keys = 0;
   bool all = true;
   bool first_open = false;
   std::int64_t prefix = 0;
 
-  [[nodiscard]] std::int64_t limit(std::int64_t i) const noexcept {
+  [[nodiscard, gnu::always_inline]] std::int64_t limit(std::int64_t i) const noexcept {
     if (all || (first_open && i == 0)) return keys;
     return i + 1 > prefix ? i + 1 : prefix;
   }
   /// Largest limit of the queries [begin, end).
-  [[nodiscard]] std::int64_t limit(std::int64_t begin, std::int64_t end) const noexcept {
+  [[nodiscard, gnu::always_inline]] std::int64_t limit(std::int64_t begin,
+                                                       std::int64_t end) const noexcept {
     return first_open && begin == 0 ? keys : limit(end - 1);
   }
   /// No query before this one, of those from `begin` on, sees a key from j on.
-  [[nodiscard]] std::int64_t first_query(std::int64_t j, std::int64_t begin) const noexcept {
+  [[nodiscard, gnu::always_inline]] std::int64_t first_query(std::int64_t j,
+                                                             std::int64_t begin) const noexcept {
     if (all || j < prefix || j <= begin || (first_open && begin == 0)) return begin;
     return j;
   }
