@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+
 #include "conopa/core/error.h"
 #include "tests/io/temp_dir.h"
 #include "tests/io/zip_builder.h"
@@ -36,7 +38,7 @@ TEST(GzipTest, ReadsSeveralMembersAndPadding) {
 
 TEST(GzipTest, ReadsLargeData) {
   std::string data;
-  for (int i = 0; i < 300'000; ++i) data += static_cast<char>(i * i >> 3);
+  for (int i = 0; i < 300'000; ++i) data += static_cast<char>(std::int64_t{i} * i >> 3);
   EXPECT_EQ(unpack(testing::gzip(data)), to_bytes(data));
 }
 
