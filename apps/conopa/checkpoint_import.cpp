@@ -74,19 +74,6 @@ std::vector<std::pair<std::string, std::string>> training_state(const TensorSour
   return out;
 }
 
-std::string best_scheme(const arch::TensorTable& table, const std::string& family,
-                        const arch::TensorIndex& index) {
-  std::string best = "canonical";
-  std::size_t fewest = arch::compare_keys(table, best, index).missing.size();
-  for (const arch::NamingScheme& scheme : arch::family(family).schemes) {
-    const std::size_t missing = arch::compare_keys(table, scheme.name, index).missing.size();
-    if (missing >= fewest) continue;
-    fewest = missing;
-    best = scheme.name;
-  }
-  return best;
-}
-
 arch::EncoderSpec infer_spec(const ImportOptions& options, arch::TensorIndex index) {
   // The shapes cannot tell a grid that is not square. A stated size takes the place of the guess,
   // which is then made for a single patch; the comparison of keys checks the statement.
@@ -124,7 +111,7 @@ ImportPlan plan_import(const ImportOptions& options) {
   apply_settings(plan.spec, options.settings, kSet);
   plan.spec.resolve();
   const arch::TensorTable table(plan.spec);
-  plan.scheme = best_scheme(table, plan.spec.family, index);
+  plan.scheme = arch::best_scheme(plan.spec, index);
   plan.keys = arch::compare_keys(table, plan.scheme, index);
   plan.training = training_state(*plan.source);
   return plan;
@@ -140,9 +127,10 @@ std::vector<NamedTensor> import_tensors(const ImportPlan& plan, DType dtype, std
   }
   std::vector<NamedTensor> out;
   for (const arch::TensorEntry& entry : table.entries()) {
+    const arch::ForeignTensor foreign = table.foreign(entry.name, plan.scheme);
     const HostTensor value = fresh.contains(entry.name)
                                  ? arch::initial_tensor(entry, seed)
-                                 : plan.source->read(table.foreign_name(entry.name, plan.scheme));
+                                 : arch::own_part(foreign, entry, plan.source->read(foreign.name));
     if (const std::int64_t bad = count_nonfinite(value); bad > 0) {
       log_warning("{} has {} values that are not finite", entry.name, bad);
     }

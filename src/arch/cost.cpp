@@ -1,23 +1,78 @@
 #include "conopa/arch/cost.h"
 
+#include "conopa/arch/block_spec.h"
 #include "conopa/arch/tensor_table.h"
 
 namespace conopa::arch {
+namespace {
+
+std::int64_t round_up(std::int64_t value, std::int64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+// Tokens that a block of windows projects: zero rows that fill the last windows count if attended.
+std::int64_t window_tokens(const EncoderSpec& spec, const Stage& stage) {
+  if (spec.window_padding == WindowPadding::kMasked) return stage.tokens();
+  return round_up(stage.rows, stage.window) * round_up(stage.cols, stage.window);
+}
+
+// Query-key pairs of a block of windows.
+std::int64_t window_pairs(const EncoderSpec& spec, const Stage& stage) {
+  const std::int64_t w = stage.window;
+  if (spec.window_padding == WindowPadding::kAttended) return window_tokens(spec, stage) * w * w;
+  const auto squares = [w](std::int64_t side) {
+    return side / w * w * w + (side % w) * (side % w);
+  };
+  return squares(stage.rows) * squares(stage.cols);
+}
+
+void add_block(const EncoderSpec& spec, const Stage& stage, const BlockSpec& block, Cost& cost) {
+  const std::int64_t D = block.dim;
+  const std::int64_t N = stage.tokens() + (spec.class_token_in_blocks() ? 1 : 0);
+  if (block.window > 0) {
+    const std::int64_t padded = window_tokens(spec, stage);
+    cost.projections += padded * 3 * D * D + N * D * D;
+    cost.attention += 2 * window_pairs(spec, stage) * D;
+  } else if (block.separate_queries) {
+    const std::int64_t M = stage.key_rows() * stage.key_cols();
+    const std::int64_t pooling =
+        block.reduction > 1 ? M * D * D * block.reduction * block.reduction : 0;
+    cost.projections += 2 * N * D * D + M * 2 * D * D + pooling;
+    cost.attention += 2 * N * M * D;
+  } else {
+    cost.projections += N * 4 * D * D;
+    cost.attention += 2 * N * N * D;
+  }
+  cost.mlp += N * (block.mlp == Mlp::kSwiglu ? 3 : 2) * D * block.mlp_hidden;
+}
+
+void add_decoder(const EncoderSpec& spec, Cost& cost) {
+  const std::int64_t N = spec.num_patches() + (spec.has_class_token() ? 1 : 0);
+  const std::int64_t W = spec.decoder_dim;
+  for (const BlockSpec& block : decoder_blocks(spec)) {
+    cost.decoder += N * 4 * W * W + 2 * N * N * W + N * 2 * W * block.mlp_hidden;
+  }
+  cost.decoder += N * W * (spec.dim + spec.patch * spec.patch * spec.channels);
+}
+
+}  // namespace
 
 Cost count_cost(const EncoderSpec& spec) {
-  const std::int64_t N = spec.num_tokens();
-  const std::int64_t D = spec.dim;
   Cost cost;
-  cost.patch_embed = spec.num_patches() * D * spec.channels * spec.patch * spec.patch;
-  cost.projections = spec.depth * N * 4 * D * D;
-  cost.attention = spec.depth * 2 * N * N * D;
-  const std::int64_t matrices = spec.mlp == Mlp::kSwiglu ? 3 : 2;
-  cost.mlp = spec.depth * N * matrices * D * spec.mlp_hidden;
-  cost.head = D * spec.num_classes;
+  const std::vector<Stage> stages = spec.stages();
+  for (const Stage& stage : stages) {
+    cost.patch_embed += stage.tokens() * stage.dim * stage.channels * stage.patch * stage.patch;
+    if (spec.position == Position::kConditional) cost.patch_embed += stage.tokens() * stage.dim * 9;
+  }
+  for (const BlockSpec& block : encoder_blocks(spec)) {
+    add_block(spec, stages[static_cast<std::size_t>(block.stage)], block, cost);
+  }
+  cost.head = spec.dim * spec.num_classes;
   if (spec.neck == Neck::kDeconvPyramid) {
     // fpn1: two deconvolutions (×2, ×4), fpn2: one; each input position makes 4 outputs.
-    cost.neck = spec.num_patches() * 4 * D * D * (1 + 4 + 1);
+    cost.neck = spec.num_patches() * 4 * spec.dim * spec.dim * (1 + 4 + 1);
   }
+  if (spec.decoder == Decoder::kMae) add_decoder(spec, cost);
   cost.parameters = TensorTable(spec).parameter_count();
   return cost;
 }

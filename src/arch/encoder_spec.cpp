@@ -1,124 +1,163 @@
 #include "conopa/arch/encoder_spec.h"
 
-#include <cmath>
+#include <numeric>
 
+#include "arch/spec_checks.h"
 #include "conopa/core/fields_json.h"
 
 namespace conopa::arch {
 namespace {
 
-constexpr std::int64_t kMaxSide = 1 << 16;
-constexpr std::int64_t kMaxWidth = 1 << 20;
-
-template <typename... Args>
-void require(bool ok, fmt::format_string<Args...> format, Args&&... args) {
-  if (!ok) throw ConfigError("model", format, std::forward<Args>(args)...);
+void visit_sizes(EncoderSpec& s, FieldVisitor& v) {
+  v.field("family", s.family, "model family: decides the tensor names of foreign checkpoints");
+  v.field("channels", s.channels, "input channels");
+  v.field("height", s.height, "input height, px");
+  v.field("width", s.width, "input width, px");
+  v.field("patch", s.patch, "patch side, px");
+  enum_field(v, "remainder", s.remainder, "sizes that the patch does not divide");
+  v.field("dim", s.dim, "width of the residual stream");
+  v.field("depth", s.depth, "number of blocks");
+  v.field("heads", s.heads, "attention heads");
+  v.field("stage_dims", s.stage_dims, "widths of a pyramid's stages; empty: plain encoder");
+  v.field("stage_depths", s.stage_depths, "blocks of every stage");
+  v.field("stage_heads", s.stage_heads, "attention heads of every stage");
+  v.field("stage_windows", s.stage_windows, "window side of every stage, tokens");
+  v.field("stage_reductions", s.stage_reductions, "key sub-sampling of every stage");
+  v.field("stage_hidden", s.stage_hidden, "hidden width of every stage; empty: from mlp_ratio");
+  v.field("stage_patch", s.stage_patch, "patch side of the later stages");
+  v.field("patch_norm", s.patch_norm, "layer norm behind the patch embeddings");
+  enum_field(v, "window_padding", s.window_padding, "tokens that fill the last windows");
 }
 
-void check_sizes(const EncoderSpec& s) {
-  require(s.channels >= 1 && s.channels <= 1024, "channels must be 1..1024, got {}", s.channels);
-  require(s.patch >= 1 && s.patch <= kMaxSide, "patch must be 1..{} px, got {}", kMaxSide, s.patch);
-  require(s.height >= 1 && s.width >= 1 && s.height <= kMaxSide && s.width <= kMaxSide,
-          "height and width must be 1..{} px, got {}x{}", kMaxSide, s.height, s.width);
-  require(s.height % s.patch == 0 && s.width % s.patch == 0,
-          "image size must be a multiple of the patch, got {}x{} with patch {}; set height and "
-          "width to multiples of {}",
-          s.height, s.width, s.patch, s.patch);
-  require(s.dim >= 1 && s.dim <= kMaxWidth, "dim must be 1..{}, got {}", kMaxWidth, s.dim);
-  require(s.depth >= 1 && s.depth <= 4096, "depth must be 1..4096, got {}", s.depth);
-  require(s.heads >= 1 && s.dim % s.heads == 0, "heads must divide dim, got dim {} and {} heads",
-          s.dim, s.heads);
-  require(s.num_classes >= 0 && s.num_classes <= kMaxWidth,
-          "num_classes must be 0 (no head) to {}, got {}", kMaxWidth, s.num_classes);
-  require(s.mlp_hidden >= 1 && s.mlp_hidden <= 16 * kMaxWidth,
-          "mlp_hidden must be 1..{}, got {}; check mlp_ratio and mlp_multiple_of", 16 * kMaxWidth,
-          s.mlp_hidden);
+void visit_positions(EncoderSpec& s, FieldVisitor& v) {
+  enum_field(v, "class_token", s.class_token, "where the class token stands");
+  enum_field(v, "position", s.position, "absolute positions");
+  v.field("position_spare_row", s.position_spare_row, "unused first row of the position embedding");
+  enum_field(v, "rotary", s.rotary, "rotation of queries and keys");
+  v.field("rope_theta", s.rope_theta, "base of the rotary frequencies");
+  v.field("rope_ratio", s.rope_ratio, "rotated part of every head's channels");
+  v.field("rope_per_head", s.rope_per_head, "every head has frequencies of its own");
+  v.field("rope_scale", s.rope_scale, "factor of all rotary coordinates");
+  enum_field(v, "rope_scaling", s.rope_scaling, "how coordinates follow the image size");
+  v.field("rope_anchor", s.rope_anchor, "image size of unscaled coordinates, px; 0: height");
+  enum_field(v, "rope_grid", s.rope_grid, "how token indices become columns and rows");
+  enum_field(v, "rope_keys", s.rope_keys, "coordinates of sub-sampled keys");
+  v.field("rope_ntk", s.rope_ntk, "factor of the frequency base of global attention");
+  enum_field(v, "rope_ntk_acts_on", s.rope_ntk_acts_on, "which frequencies rope_ntk changes");
+  enum_field(v, "rope_class", s.rope_class, "rotary place of the class token");
+  v.field("rope_class_at", s.rope_class_at, "its column and row if fixed");
+  v.field("rope_off_blocks", s.rope_off_blocks, "blocks without rotation");
 }
 
-void check_switches(const EncoderSpec& s) {
-  require(s.rotary == Rotary::kNone || s.head_dim() % 2 == 0,
-          "rotary positions need an even head width, got {} (dim {} / {} heads)", s.head_dim(),
-          s.dim, s.heads);
-  require(s.rope_theta > 0.0, "rope_theta must be positive, got {}", s.rope_theta);
-  require(s.mask_rate >= 0.0 && s.mask_rate <= 1.0, "mask_rate must be 0..1, got {}", s.mask_rate);
-  require(s.mask == Mask::kSoftCausal || s.mask_rate == 0.0,
-          "mask_rate {} has a meaning for mask = \"soft_causal\" only; set one of them",
-          s.mask_rate);
-  require(s.norm_eps > 0.0 && s.norm_eps < 1.0, "norm_eps must be in (0, 1), got {}", s.norm_eps);
-  require(s.drop_path >= 0.0 && s.drop_path < 1.0, "drop_path must be 0..1, got {}", s.drop_path);
-  require(s.dropout >= 0.0 && s.dropout < 1.0, "dropout must be 0..1, got {}", s.dropout);
-  require(s.layer_scale >= 0.0, "layer_scale must be 0 (off) or positive, got {}", s.layer_scale);
-  require(s.read_out != ReadOut::kToken || s.has_class_token(),
-          "read_out = \"token\" needs a class token; set class_token or read_out = \"mean\"");
-  require(
-      s.weight_bits >= 2 && s.weight_bits <= 8 && s.activation_bits >= 2 && s.activation_bits <= 8,
-      "weight_bits and activation_bits must be 2..8, got {} and {}", s.weight_bits,
-      s.activation_bits);
+void visit_blocks(EncoderSpec& s, FieldVisitor& v) {
+  enum_field(v, "mask", s.mask, "which keys a query sees");
+  v.field("mask_rate", s.mask_rate, "soft-mask rate at inference");
+  enum_field(v, "norm", s.norm, "normalisation");
+  v.field("norm_eps", s.norm_eps, "added to the variance");
+  enum_field(v, "mlp", s.mlp, "feed-forward kind");
+  v.field("mlp_ratio", s.mlp_ratio, "hidden width over dim before the SwiGLU 2/3");
+  v.field("mlp_multiple_of", s.mlp_multiple_of, "SwiGLU hidden width is rounded up to this");
+  v.field("mlp_hidden", s.mlp_hidden, "hidden width; 0: from mlp_ratio and mlp_multiple_of");
+  v.field("qkv_bias", s.qkv_bias, "bias of the q, k, v projection");
+  v.field("proj_bias", s.proj_bias, "bias of the attention output projection");
+  v.field("mlp_bias", s.mlp_bias, "biases of the feed-forward layers");
+  enum_field(v, "qk_norm", s.qk_norm, "normalisation of queries and keys");
+  v.field("layer_scale", s.layer_scale, "initial layer scale; 0: none");
+  v.field("drop_path", s.drop_path, "peak stochastic-depth rate");
+  enum_field(v, "drop_path_shape", s.drop_path_shape, "stochastic depth over the blocks");
+  enum_field(v, "drop_path_branches", s.drop_path_branches, "branches that it drops");
+  v.field("dropout", s.dropout, "dropout after the position embedding");
 }
 
-void check_features(const EncoderSpec& s) {
-  for (const std::int64_t block : s.feature_blocks) {
-    require(block >= 0 && block < s.depth, "feature_blocks must be 0..{}, got {}", s.depth - 1,
-            block);
-  }
-  require(s.neck != Neck::kDeconvPyramid || s.feature_blocks.size() == 4,
-          "neck = \"deconv_pyramid\" needs 4 feature_blocks, got {}", s.feature_blocks.size());
+void visit_heads(EncoderSpec& s, FieldVisitor& v) {
+  enum_field(v, "read_out", s.read_out, "what the head reads");
+  enum_field(v, "head_norm", s.head_norm, "normalisation before the head");
+  v.field("num_classes", s.num_classes, "classes of the head; 0: no head");
+  enum_field(v, "weight_init", s.weight_init, "initial matrices");
+  enum_field(v, "conv_init", s.conv_init, "initial convolutions");
+  v.field("head_init_std", s.head_init_std, "deviation of the initial head");
+  enum_field(v, "quantization", s.quantization, "quantisation-aware layers");
+  v.field("weight_bits", s.weight_bits, "bits of quantised weights");
+  v.field("activation_bits", s.activation_bits, "bits of quantised activations");
+  v.field("feature_blocks", s.feature_blocks, "blocks whose outputs are feature maps");
+  enum_field(v, "neck", s.neck, "what turns block outputs into feature maps");
+  enum_field(v, "decoder", s.decoder, "what reconstructs masked patches");
+  v.field("decoder_dim", s.decoder_dim, "width of the decoder");
+  v.field("decoder_depth", s.decoder_depth, "blocks of the decoder");
+  v.field("decoder_heads", s.decoder_heads, "attention heads of the decoder");
+  v.field("decoder_mlp_ratio", s.decoder_mlp_ratio, "hidden width of the decoder over its dim");
 }
 
-std::int64_t automatic_hidden(const EncoderSpec& s) {
-  const double wide = s.mlp_ratio * static_cast<double>(s.dim);
-  if (!(wide >= 1.0 && wide < 1e9)) return 0;  // refused by check_sizes
+std::int64_t automatic_hidden(const EncoderSpec& s, std::int64_t dim) {
+  const double wide = s.mlp_ratio * static_cast<double>(dim);
+  if (!(wide >= 1.0 && wide < 1e9)) return 0;  // refused by the checks
   if (s.mlp == Mlp::kGelu) return static_cast<std::int64_t>(wide);
   const auto exact = static_cast<std::int64_t>(2.0 * wide / 3.0);
   return (exact + s.mlp_multiple_of - 1) / s.mlp_multiple_of * s.mlp_multiple_of;
 }
 
+void resolve_pyramid(EncoderSpec& s) {
+  if (s.stage_hidden.empty()) {
+    for (const std::int64_t dim : s.stage_dims) s.stage_hidden.push_back(automatic_hidden(s, dim));
+  }
+  check_stage_lists(s);
+  s.dim = s.stage_dims.back();
+  s.heads = s.stage_heads.back();
+  s.mlp_hidden = s.stage_hidden.back();
+  s.depth = std::accumulate(s.stage_depths.begin(), s.stage_depths.end(), std::int64_t{0});
+}
+
 }  // namespace
 
 void EncoderSpec::visit(FieldVisitor& v) {
-  v.field("family", family, "model family: decides the tensor names of foreign checkpoints");
-  v.field("channels", channels, "input channels");
-  v.field("height", height, "input height, px");
-  v.field("width", width, "input width, px");
-  v.field("patch", patch, "patch side, px");
-  v.field("dim", dim, "width of the residual stream");
-  v.field("depth", depth, "number of blocks");
-  v.field("heads", heads, "attention heads");
-  enum_field(v, "class_token", class_token, "where the class token stands");
-  enum_field(v, "position", position, "additive position embedding");
-  enum_field(v, "rotary", rotary, "rotation of queries and keys");
-  v.field("rope_theta", rope_theta, "base of the rotary frequencies");
-  enum_field(v, "mask", mask, "which keys a query sees");
-  v.field("mask_rate", mask_rate, "soft-mask rate at inference");
-  enum_field(v, "norm", norm, "normalisation");
-  v.field("norm_eps", norm_eps, "added to the variance");
-  enum_field(v, "mlp", mlp, "feed-forward kind");
-  v.field("mlp_ratio", mlp_ratio, "hidden width over dim before the SwiGLU 2/3");
-  v.field("mlp_multiple_of", mlp_multiple_of, "SwiGLU hidden width is rounded up to this");
-  v.field("mlp_hidden", mlp_hidden, "hidden width; 0: from mlp_ratio and mlp_multiple_of");
-  v.field("qkv_bias", qkv_bias, "bias of the q, k, v projection");
-  v.field("proj_bias", proj_bias, "bias of the attention output projection");
-  v.field("mlp_bias", mlp_bias, "biases of the feed-forward layers");
-  enum_field(v, "qk_norm", qk_norm, "normalisation of queries and keys");
-  v.field("layer_scale", layer_scale, "initial layer scale; 0: none");
-  v.field("drop_path", drop_path, "peak stochastic-depth rate");
-  v.field("dropout", dropout, "dropout after the position embedding");
-  enum_field(v, "read_out", read_out, "what the head reads");
-  v.field("num_classes", num_classes, "classes of the head; 0: no head");
-  enum_field(v, "quantization", quantization, "quantisation-aware layers");
-  v.field("weight_bits", weight_bits, "bits of quantised weights");
-  v.field("activation_bits", activation_bits, "bits of quantised activations");
-  v.field("feature_blocks", feature_blocks, "blocks whose outputs are feature maps");
-  enum_field(v, "neck", neck, "what turns block outputs into feature maps");
+  visit_sizes(*this, v);
+  visit_positions(*this, v);
+  visit_blocks(*this, v);
+  visit_heads(*this, v);
 }
 
 void EncoderSpec::resolve() {
-  require(mlp_multiple_of >= 1 && mlp_multiple_of <= kMaxWidth,
-          "mlp_multiple_of must be 1..{}, got {}", kMaxWidth, mlp_multiple_of);
-  if (mlp_hidden == 0) mlp_hidden = automatic_hidden(*this);
-  check_sizes(*this);
-  check_switches(*this);
-  check_features(*this);
+  check_before_resolving(*this);
+  if (pyramid()) {
+    resolve_pyramid(*this);
+  } else if (mlp_hidden == 0) {
+    mlp_hidden = automatic_hidden(*this, dim);
+  }
+  if (rope_scaling == RopeScaling::kAnchor && rope_anchor == 0) rope_anchor = height;
+  check_spec(*this);
+}
+
+std::vector<Stage> EncoderSpec::stages() const {
+  if (!pyramid()) {
+    return {{.index = 0,
+             .dim = dim,
+             .depth = depth,
+             .heads = heads,
+             .mlp_hidden = mlp_hidden,
+             .channels = channels,
+             .patch = patch,
+             .rows = grid_rows(),
+             .cols = grid_cols()}};
+  }
+  std::vector<Stage> out;
+  Stage before{.dim = channels, .rows = height, .cols = width};
+  for (std::size_t i = 0; i < stage_dims.size(); ++i) {
+    const std::int64_t side = i == 0 ? patch : stage_patch;
+    out.push_back({.index = static_cast<std::int64_t>(i),
+                   .dim = stage_dims[i],
+                   .depth = stage_depths[i],
+                   .heads = stage_heads[i],
+                   .mlp_hidden = stage_hidden[i],
+                   .channels = before.dim,
+                   .patch = side,
+                   .rows = (before.rows + side - 1) / side,
+                   .cols = (before.cols + side - 1) / side,
+                   .window = stage_windows[i],
+                   .reduction = stage_reductions[i],
+                   .first_block = before.first_block + before.depth});
+    before = out.back();
+  }
+  return out;
 }
 
 std::string spec_to_json(const EncoderSpec& spec) {

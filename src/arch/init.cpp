@@ -1,5 +1,7 @@
 #include "conopa/arch/init.h"
 
+#include <cmath>
+
 #include "conopa/core/rng.h"
 
 namespace conopa::arch {
@@ -11,16 +13,48 @@ std::uint64_t fnv1a(std::string_view text) {
   return hash;
 }
 
+// Half of the channels for each axis, [sin | cos], frequencies 10000^(−k/(C/4)).
+void fill_sincos(const TensorEntry& entry, std::span<float> out) {
+  const std::int64_t width = entry.shape.back();
+  const std::int64_t quarter = width / 4;
+  const std::int64_t front = entry.shape[1] - entry.grid_rows * entry.grid_cols;
+  for (std::int64_t n = 0; n < entry.grid_rows * entry.grid_cols; ++n) {
+    const auto col = static_cast<double>(n % entry.grid_cols);
+    const auto row = static_cast<double>(n / entry.grid_cols);
+    const bool column_first = entry.order == SinCosOrder::kColumnFirst;
+    for (std::int64_t c = 0; c < 4 * quarter; ++c) {
+      const std::int64_t part = c / quarter;  // sin, cos of the first axis; of the second
+      const double place = (part < 2) == column_first ? col : row;
+      const double omega =
+          std::pow(10000.0, -static_cast<double>(c % quarter) / static_cast<double>(quarter));
+      const double value = part % 2 == 0 ? std::sin(place * omega) : std::cos(place * omega);
+      out[static_cast<std::size_t>((front + n) * width + c)] = static_cast<float>(value);
+    }
+  }
+}
+
 }  // namespace
 
 HostTensor initial_tensor(const TensorEntry& entry, std::uint64_t seed) {
   HostTensor tensor = HostTensor::zeros(DType::kF32, entry.shape);
+  if (entry.init == Init::kSinCos) {
+    fill_sincos(entry, tensor.mutable_data<float>());
+    return tensor;
+  }
   Rng rng(seed, RngPurpose::kInit, 0, fnv1a(entry.name));
   for (float& value : tensor.mutable_data<float>()) {
     switch (entry.init) {
-      case Init::kConstant: value = static_cast<float>(entry.value); break;
-      case Init::kNormal: value = static_cast<float>(rng.normal(0.0, entry.value)); break;
-      case Init::kUniform: value = static_cast<float>(rng.uniform(-entry.value, entry.value)); break;
+      case Init::kConstant:
+        value = static_cast<float>(entry.value);
+        break;
+      case Init::kNormal:
+        value = static_cast<float>(rng.normal(0.0, entry.value));
+        break;
+      case Init::kSinCos:
+        break;  // above
+      case Init::kUniform:
+        value = static_cast<float>(rng.uniform(-entry.value, entry.value));
+        break;
     }
   }
   return tensor;

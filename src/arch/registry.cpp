@@ -1,5 +1,7 @@
 #include "conopa/arch/registry.h"
 
+#include <algorithm>
+
 #include "arch/families/families.h"
 #include "conopa/core/nearest.h"
 
@@ -16,6 +18,18 @@ bool matches(std::string_view pattern, std::string_view text) {
          matches(pattern.substr(1), text.substr(1));
 }
 
+// Null for "canonical".
+const NamingScheme* find_scheme(const Family& f, std::string_view scheme) {
+  if (scheme == "canonical") return nullptr;
+  std::vector<std::string_view> known{"canonical"};
+  for (const NamingScheme& candidate : f.schemes) {
+    if (candidate.name == scheme) return &candidate;
+    known.push_back(candidate.name);
+  }
+  throw ConfigError("model", "family {} has no naming scheme '{}'{}; known: {}", f.name, scheme,
+                    did_you_mean(scheme, known), fmt::join(known, ", "));
+}
+
 std::vector<std::string_view> preset_names() {
   std::vector<std::string_view> out;
   for (const Family& f : families()) {
@@ -27,7 +41,8 @@ std::vector<std::string_view> preset_names() {
 }  // namespace
 
 std::span<const Family> families() {
-  static const std::vector<Family> all{illama_family(), vit_family()};
+  static const std::vector<Family> all{illama_family(), visionllama_family(),
+                                       visionllama_pyramid_family(), vit_family()};
   return all;
 }
 
@@ -63,21 +78,40 @@ std::vector<Preset> find_presets(std::string_view pattern) {
 
 std::string to_foreign(const Family& f, std::string_view scheme, std::string_view name) {
   std::string out(name);
-  if (scheme == "canonical") return out;
-  std::vector<std::string_view> known{"canonical"};
-  for (const NamingScheme& candidate : f.schemes) {
-    known.push_back(candidate.name);
-    if (candidate.name != scheme) continue;
-    for (const auto& [from, to] : candidate.replace) {
-      const std::size_t at = out.find(from);
-      if (at == std::string::npos) continue;
-      out.replace(at, from.size(), to);
-      break;  // one rule per name: a second could rename what the first wrote
-    }
-    return out;
+  const NamingScheme* rules = find_scheme(f, scheme);
+  if (rules == nullptr) return out;
+  for (const RenameRule& rule : rules->replace) {
+    const std::size_t at = out.find(rule.from);
+    if (at == std::string::npos || !name.starts_with(rule.within)) continue;
+    out.replace(at, rule.from.size(), rule.to);
+    break;  // one rule per name: a second could rename what the first wrote
   }
-  throw ConfigError("model", "family {} has no naming scheme '{}'{}; known: {}", f.name, scheme,
-                    did_you_mean(scheme, known), fmt::join(known, ", "));
+  for (const RenameRule& rule : rules->begin) {
+    if (!out.starts_with(rule.from)) continue;
+    out.replace(0, rule.from.size(), rule.to);
+    break;
+  }
+  return out;
+}
+
+bool is_ignored(const Family& f, std::string_view scheme, std::string_view name) {
+  const NamingScheme* rules = find_scheme(f, scheme);
+  if (rules == nullptr) return false;
+  return std::ranges::any_of(rules->ignored,
+                             [name](std::string_view start) { return name.starts_with(start); });
+}
+
+std::string best_scheme(const EncoderSpec& spec, const TensorIndex& tensors) {
+  const TensorTable table(spec);
+  std::string best = "canonical";
+  std::size_t fewest = compare_keys(table, best, tensors).missing.size();
+  for (const NamingScheme& scheme : family(spec.family).schemes) {
+    const std::size_t missing = compare_keys(table, scheme.name, tensors).missing.size();
+    if (missing >= fewest) continue;
+    fewest = missing;
+    best = scheme.name;
+  }
+  return best;
 }
 
 InferredModel infer_model(const TensorIndex& tensors, std::string_view where) {
@@ -85,17 +119,8 @@ InferredModel infer_model(const TensorIndex& tensors, std::string_view where) {
     std::optional<EncoderSpec> spec = f.infer(tensors);
     if (!spec) continue;
     spec->resolve();
-    const TensorTable table(*spec);
-    std::string best = "canonical";
-    std::size_t fewest = compare_keys(table, best, tensors).missing.size();
-    for (const NamingScheme& scheme : f.schemes) {
-      const std::size_t missing = compare_keys(table, scheme.name, tensors).missing.size();
-      if (missing < fewest) {
-        fewest = missing;
-        best = scheme.name;
-      }
-    }
-    return {std::move(*spec), std::move(best)};
+    std::string scheme = best_scheme(*spec, tensors);
+    return {std::move(*spec), std::move(scheme)};
   }
   std::vector<std::string_view> known;
   for (const Family& f : families()) known.push_back(f.name);

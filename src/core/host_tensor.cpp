@@ -148,4 +148,19 @@ HostTensor HostTensor::reshaped(Shape shape) const {
   return out;
 }
 
+HostTensor HostTensor::rows(std::int64_t begin, std::int64_t count) const {
+  if (shape_.empty() || begin < 0 || count < 0 || begin > shape_[0] - count) {
+    throw ShapeError("tensor", "cannot take rows {} to {} of {}", begin, begin + count,
+                     to_string(shape_));
+  }
+  Shape shape = shape_;
+  shape[0] = count;
+  const std::size_t stride =
+      shape_[0] == 0 ? 0 : bytes_.size() / static_cast<std::size_t>(shape_[0]);
+  return {dtype_, std::move(shape),
+          bytes_.subspan(static_cast<std::size_t>(begin) * stride,
+                         static_cast<std::size_t>(count) * stride),
+          owner_};
+}
+
 }  // namespace conopa

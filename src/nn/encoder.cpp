@@ -3,34 +3,21 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <fmt/format.h>
 
-#include "conopa/arch/rotary.h"
+#include "conopa/core/error.h"
 #include "conopa/core/rng.h"
 #include "conopa/nn/convert.h"
+#include "conopa/nn/probe_norm.h"
 #include "conopa/nn/torch_compat.h"
+#include "nn/block.h"
+#include "nn/encoder_stream.h"
 #include "nn/neck.h"
-#include "nn/pass.h"
 
 namespace conopa::nn {
 namespace {
 
 namespace names = arch::names;
-
-// [B, C, H, W] → rows [B·n, C·P·P] in the order of the flattened convolution weight.
-at::Tensor patches(const at::Tensor& images, const arch::EncoderSpec& spec) {
-  const std::int64_t P = spec.patch;
-  return images.view({images.size(0), spec.channels, spec.grid_rows(), P, spec.grid_cols(), P})
-      .permute({0, 2, 4, 1, 3, 5})
-      .reshape({images.size(0) * spec.num_patches(), spec.channels * P * P});
-}
-
-at::Tensor dropout(const at::Tensor& x, double rate, const StepRandom& random) {
-  Rng rng(random.seed, RngPurpose::kDropout, random.step);
-  at::Tensor keep = at::empty(x.sizes(), at::TensorOptions().dtype(at::kFloat));
-  const auto factor = static_cast<float>(1.0 / (1.0 - rate));
-  for (float& value : floats(keep)) value = rng.bernoulli(rate) ? 0.0F : factor;
-  return x * keep.to(x.device());
-}
 
 void check_images(const at::Tensor& images, const arch::EncoderSpec& spec) {
   if (images.dim() != 4 || images.size(1) != spec.channels || images.size(2) != spec.height ||
@@ -42,113 +29,140 @@ void check_images(const at::Tensor& images, const arch::EncoderSpec& spec) {
   }
 }
 
+void check_visible(const at::Tensor& visible, const at::Tensor& images,
+                   const arch::EncoderSpec& spec) {
+  if (!visible.defined()) return;
+  if (spec.pyramid() || spec.position == arch::Position::kConditional) {
+    throw ConfigError("encoder",
+                      "masked patches need blocks that work without the whole map; use "
+                      "a plain encoder without position = \"conditional\"");
+  }
+  if (visible.dim() != 2 || visible.size(0) != images.size(0) || visible.size(1) < 1 ||
+      visible.size(1) > spec.num_patches()) {
+    throw ShapeError("encoder", "expected visible patches [{}, 1..{}], found {}", images.size(0),
+                     spec.num_patches(), to_string(visible.sizes().vec()));
+  }
+}
+
 }  // namespace
 
-at::Tensor Encoder::Pass::drop_scale(std::int64_t block, std::int64_t branch,
-                                     std::int64_t depth) const {
-  const double rate =
-      depth > 1 ? drop_path * static_cast<double>(block) / static_cast<double>(depth - 1) : 0.0;
-  if (!options.training || rate <= 0.0) return {};
-  Rng rng(options.random.seed, RngPurpose::kDropPath, options.random.step,
-          static_cast<std::uint64_t>(2 * block + branch));
-  at::Tensor scale = at::empty({batch}, at::TensorOptions().dtype(at::kFloat));
-  const auto kept = static_cast<float>(1.0 / (1.0 - rate));
-  for (float& value : floats(scale)) value = rng.bernoulli(rate) ? 0.0F : kept;
-  return scale;
-}
-
 Encoder::Encoder(arch::EncoderSpec spec, at::Device device)
-    : spec_(std::move(spec)), parameters_(arch::TensorTable(spec_), device) {
-  const arch::RotaryTable table = arch::rotary_table(spec_);
-  if (table.tokens == 0) return;
-  const Shape shape{table.tokens, table.half};
-  cos_ = to_torch(HostTensor::of<float>(DType::kF32, shape, table.cos)).to(device);
-  sin_ = to_torch(HostTensor::of<float>(DType::kF32, shape, table.sin)).to(device);
+    : spec_(std::move(spec)),
+      parameters_(arch::TensorTable(spec_), device),
+      blocks_(arch::encoder_blocks(spec_)) {
+  for (const arch::Stage& stage : spec_.stages()) {
+    stages_.push_back(make_stage_tables(spec_, stage, device));
+  }
 }
 
-NormParameters Encoder::norm(const std::string& prefix) const {
-  return {.kind = spec_.norm,
-          .weight = parameters_.require(prefix + ".weight"),
-          .bias = parameters_.get(prefix + ".bias"),
-          .eps = spec_.norm_eps};
+Encoder::~Encoder() = default;
+Encoder::Encoder(Encoder&&) noexcept = default;
+
+Pass Encoder::make_pass(const at::Tensor& images, const ForwardOptions& options) const {
+  check_images(images, spec_);
+  check_visible(options.visible, images, spec_);
+  return {.options = options,
+          .spec = spec_,
+          .batch = images.size(0),
+          .drop_path = options.drop_path.value_or(spec_.drop_path),
+          .mask_rate = options.mask_rate.value_or(spec_.mask_rate)};
 }
 
-at::Tensor Encoder::embed(const at::Tensor& images, Pass& pass) const {
-  const at::Tensor& weight = parameters_.require(names::kPatchWeight);
-  at::Tensor x = linear(patches(images, spec_), weight.view({spec_.dim, -1}),
-                        parameters_.require(names::kPatchBias), pass.options.exec);
-  pass.keep("patch_embed", x);
-  x = x.view({pass.batch, spec_.num_patches(), spec_.dim});
-  if (spec_.has_class_token()) {
-    const at::Tensor token =
+NormParameters Encoder::final_norm() const {
+  return norm_of(parameters_, std::string(names::kFinalNorm), spec_.norm, spec_.norm_eps);
+}
+
+at::Tensor Encoder::normalised(const Stream& stream, const Pass& pass) const {
+  at::Tensor x = stream.x;
+  Branch pending = stream.pending;
+  if (spec_.class_token == arch::ClassToken::kLate) {
+    const at::Tensor tokens = add_branch(x, pending).view({pass.batch, -1, spec_.dim});
+    const at::Tensor late =
         parameters_.require(names::kClassToken).expand({pass.batch, 1, spec_.dim});
-    x = spec_.class_token == arch::ClassToken::kFront ? at::cat({token, x}, 1)
-                                                      : at::cat({x, token}, 1);
+    x = at::cat({late, tokens}, 1).view({-1, spec_.dim});
+    pending = {};
   }
-  if (spec_.position == arch::Position::kLearned) x = x + parameters_.require(names::kPosition);
-  if (pass.options.training && spec_.dropout > 0.0) {
-    x = dropout(x, spec_.dropout, pass.options.random);
+  at::Tensor y = add_norm(x, pending, final_norm(), pass.options.exec).second;
+  pass.keep("final_norm", y);
+  return y;
+}
+
+at::Tensor Encoder::read_out(const Stream& stream, const Pass& pass) const {
+  const auto mean = [&](const at::Tensor& rows) {
+    return rows.view({pass.batch, -1, spec_.dim}).mean(1);
+  };
+  const auto norm = [&](const at::Tensor& rows) {
+    return add_norm(rows, {}, final_norm(), pass.options.exec).second;
+  };
+  switch (spec_.read_out) {
+    case arch::ReadOut::kToken:
+      return normalised(stream, pass)
+          .view({pass.batch, -1, spec_.dim})
+          .select(1, spec_.class_token_index());
+    case arch::ReadOut::kMean:
+      return mean(normalised(stream, pass));
+    case arch::ReadOut::kMeanNorm:
+      return norm(mean(add_branch(stream.x, stream.pending)));
+    case arch::ReadOut::kNormMeanNorm:
+      return norm(mean(normalised(stream, pass)));
   }
-  x = x.reshape({pass.batch * pass.tokens, spec_.dim});
-  pass.keep("tokens_in", x);
-  return x;
+  throw std::logic_error("read-out without executor");
+}
+
+at::Tensor Encoder::classify(const at::Tensor& features, const ForwardOptions& options) const {
+  if (spec_.num_classes == 0) return {};
+  const std::string head(names::kHead);
+  // The head stays float32: its cost is nothing and its logits feed the loss.
+  const Exec exact{.precision = Precision::kFp32, .ops = options.exec.ops};
+  at::Tensor x = features;
+  if (spec_.head_norm == arch::HeadNorm::kBatch) {
+    x = probe_norm(x, probe_statistics(parameters_), options.training);
+  }
+  return linear(x, parameters_.require(head + ".weight"), parameters_.get(head + ".bias"), exact)
+      .to(at::kFloat);
 }
 
 bool Encoder::token_shortcut(const Pass& pass) const {
   // A causal class token in front sees itself alone, so there a single open query is not the same.
   const bool sees_all = spec_.mask != arch::Mask::kCausal && spec_.mask != arch::Mask::kSoftCausal;
-  return spec_.read_out == arch::ReadOut::kToken && pass.options.capture == nullptr &&
+  return spec_.read_out == arch::ReadOut::kToken && !pass.captures() &&
+         spec_.class_token_in_blocks() && !spec_.pyramid() &&
+         spec_.position != arch::Position::kConditional &&
          spec_.quantization == arch::Quantization::kNone && spec_.qk_norm == arch::QkNorm::kNone &&
          (sees_all || spec_.class_token == arch::ClassToken::kBack);
 }
 
+namespace {
+
+AutocastScope autocast_of(const at::Tensor& images, const Exec& exec) {
+  return {images.device().type(), exec.precision == Precision::kBf16 &&
+                                      (exec.ops == Ops::kStock || !images.device().is_cpu())};
+}
+
+}  // namespace
+
 ForwardResult Encoder::forward(const at::Tensor& images, const ForwardOptions& options) const {
-  check_images(images, spec_);
-  const AutocastScope autocast(images.device().type(),
-                               options.exec.precision == Precision::kBf16 &&
-                                   (options.exec.ops == Ops::kStock || !images.device().is_cpu()));
-  Pass pass{.options = options,
-            .batch = images.size(0),
-            .tokens = spec_.num_tokens(),
-            .drop_path = options.drop_path.value_or(spec_.drop_path),
-            .attention = {.heads = spec_.heads,
-                          .head_dim = spec_.head_dim(),
-                          .mask = spec_.mask,
-                          .mask_rate = options.mask_rate.value_or(spec_.mask_rate),
-                          .cos = cos_,
-                          .sin = sin_}};
-  at::Tensor x = embed(images, pass);
-  Branch pending;
-  const bool shortcut = token_shortcut(pass);
-  const std::int64_t whole = spec_.depth - (shortcut ? 1 : 0);
-  for (std::int64_t i = 0; i < whole; ++i) {
-    if (options.checkpoint_blocks && options.training && options.capture == nullptr) {
-      run_block_checkpointed(i, x, pending, pass);
-    } else {
-      run_block(i, x, pending, pass);
-    }
-  }
+  Pass pass = make_pass(images, options);
+  const AutocastScope autocast = autocast_of(images, options.exec);
   ForwardResult result;
-  if (shortcut) {
-    result.features = run_last_block_for_token(x, pending, pass);
+  if (token_shortcut(pass)) {
+    const Stream stream = run_blocks(images, blocks_.size() - 1, pass);
+    const auto [token, fed] =
+        Block(blocks_.back(), parameters_)
+            .run_for_token(stream.x, stream.pending, spec_.class_token_index(), pass);
+    result.features = add_norm(token, fed, final_norm(), options.exec).second;
   } else {
-    const at::Tensor y =
-        add_norm(x, pending, norm(std::string(names::kFinalNorm)), options.exec).second;
-    pass.keep("final_norm", y);
-    const at::Tensor tokens = y.view({pass.batch, pass.tokens, spec_.dim});
-    result.features = spec_.read_out == arch::ReadOut::kToken
-                          ? tokens.select(1, spec_.class_token_index())
-                          : tokens.mean(1);
+    result.features = read_out(run_blocks(images, blocks_.size(), pass), pass);
   }
-  if (spec_.num_classes > 0) {
-    const std::string head(names::kHead);
-    // The head stays float32: its cost is nothing and its logits feed the loss.
-    const Exec exact{.precision = Precision::kFp32, .ops = options.exec.ops};
-    result.logits = linear(result.features, parameters_.require(head + ".weight"),
-                           parameters_.get(head + ".bias"), exact)
-                        .to(at::kFloat);
-  }
+  result.logits = classify(result.features, options);
   return result;
+}
+
+at::Tensor Encoder::encode(const at::Tensor& images, const ForwardOptions& options) const {
+  Pass pass = make_pass(images, options);
+  const AutocastScope autocast = autocast_of(images, options.exec);
+  const Stream stream = run_blocks(images, blocks_.size(), pass);
+  return normalised(stream, pass).view({pass.batch, -1, spec_.dim});
 }
 
 std::vector<at::Tensor> Encoder::feature_maps(const at::Tensor& images,
@@ -156,14 +170,18 @@ std::vector<at::Tensor> Encoder::feature_maps(const at::Tensor& images,
   Capture capture;
   ForwardOptions capturing = options;
   capturing.capture = &capture;
+  Pass pass = make_pass(images, capturing);
   static_cast<void>(forward(images, capturing));
   std::vector<at::Tensor> maps;
-  for (const std::int64_t block : spec_.feature_blocks) {
-    at::Tensor tokens = capture.at(fmt::format("block{}_out", block));
+  for (const std::int64_t index : spec_.feature_blocks) {
+    const arch::BlockSpec& block = blocks_[static_cast<std::size_t>(index)];
+    pass.tables = &stages_[static_cast<std::size_t>(block.stage)];
+    const arch::Stage& stage = pass.tables->stage;
+    at::Tensor tokens = capture.at(Block(block, parameters_).capture_name(pass) + "_out");
     const std::int64_t first = spec_.class_token == arch::ClassToken::kFront ? 1 : 0;
-    tokens = tokens.narrow(1, first, spec_.num_patches());
-    maps.push_back(tokens.transpose(1, 2).reshape(
-        {tokens.size(0), spec_.dim, spec_.grid_rows(), spec_.grid_cols()}));
+    tokens = tokens.narrow(1, first, stage.tokens());
+    maps.push_back(
+        tokens.transpose(1, 2).reshape({tokens.size(0), stage.dim, stage.rows, stage.cols}));
   }
   if (spec_.neck == arch::Neck::kDeconvPyramid) return deconv_pyramid(maps, parameters_);
   return maps;

@@ -2,26 +2,34 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <string>
+
 #include "conopa/nn/encoder.h"
+#include "nn/stage_tables.h"
 
 namespace conopa::nn {
 
-struct Encoder::Pass {
+/// What one forward pass carries through the blocks of one stage.
+struct Pass {
   const ForwardOptions& options;
+  const arch::EncoderSpec& spec;
   std::int64_t batch = 0;
-  std::int64_t tokens = 0;
-  double drop_path = 0.0;  ///< peak rate of this pass, 0 outside training
-  AttentionConstants attention;
+  std::int64_t tokens = 0;  ///< of a sample in the present stage, class token included
+  double drop_path = 0.0;   ///< peak rate of this pass, 0 outside training
+  double mask_rate = 0.0;
+  Rotation rotation = {};               ///< of the sequence
+  const StageTables* tables = nullptr;  ///< of the stage; null: no map (decoders)
+
+  [[nodiscard]] bool captures() const noexcept { return options.capture != nullptr; }
 
   /// Stores rows [B·N, D] as [B, N, D] if the caller asked for intermediates.
   void keep(const std::string& name, const at::Tensor& rows) const {
-    if (options.capture == nullptr) return;
+    if (!captures()) return;
     (*options.capture)[name] = rows.detach().view({batch, -1, rows.size(-1)});
   }
 
   /// Stochastic-depth factors [B] of one branch (0 attention, 1 feed-forward), or undefined.
-  [[nodiscard]] at::Tensor drop_scale(std::int64_t block, std::int64_t branch,
-                                      std::int64_t depth) const;
+  [[nodiscard]] at::Tensor drop_scale(std::int64_t block, std::int64_t branch) const;
 };
 
 }  // namespace conopa::nn

@@ -6,6 +6,7 @@
 
 #include "conopa/arch/position_resize.h"
 #include "conopa/arch/registry.h"
+#include "conopa/arch/rotary.h"
 #include "conopa/core/error.h"
 #include "conopa/core/log.h"
 #include "conopa/io/checkpoint.h"
@@ -21,6 +22,7 @@ struct SourceModel {
   std::unique_ptr<TensorSource> tensors;
   std::string scheme = "canonical";
   std::optional<arch::EncoderSpec> spec;
+  bool stated = false;  ///< the spec is the checkpoint's own, not guessed from shapes
 };
 
 arch::TensorIndex index_of(const TensorSource& source) {
@@ -39,6 +41,7 @@ SourceModel open_source(const fs::path& path, const arch::TensorTable& table) {
   if (folder && fs::exists(path / "config.json", error)) {
     const fs::path config = path / "config.json";
     out.spec = arch::spec_from_json(read_text_file(config), config.string());
+    out.stated = true;
     return out;
   }
   std::size_t known = 0;
@@ -52,8 +55,21 @@ SourceModel open_source(const fs::path& path, const arch::TensorTable& table) {
   return out;
 }
 
-bool grids_differ(const arch::EncoderSpec& a, const arch::EncoderSpec& b) {
-  return a.grid_rows() != b.grid_rows() || a.grid_cols() != b.grid_cols();
+// Weights that learned one coordinate rule are of no use under another.
+void check_rotary_rule(const SourceModel& source, const arch::EncoderSpec& spec, InitPolicy policy,
+                       const fs::path& path) {
+  if (!source.stated || arch::rotary_rules_agree(*source.spec, spec)) return;
+  const std::string theirs = arch::rotary_rule(*source.spec);
+  const std::string ours = arch::rotary_rule(spec);
+  if (policy == InitPolicy::kStrict) {
+    throw ConfigError(
+        path.string(),
+        "the weights were trained with the rotary rule '{}', the model has '{}'; set "
+        "the model's rope fields to theirs, or train.init_policy = \"partial\" to go on",
+        theirs, ours);
+  }
+  log_warning("{}: trained with the rotary rule '{}', the model has '{}'", path.string(), theirs,
+              ours);
 }
 
 }  // namespace
@@ -61,16 +77,18 @@ bool grids_differ(const arch::EncoderSpec& a, const arch::EncoderSpec& b) {
 arch::KeyReport load_initial_weights(const fs::path& path, const arch::EncoderSpec& spec,
                                      nn::Parameters& parameters, InitPolicy policy) {
   const SourceModel source = open_source(path, parameters.table());
-  const bool resize =
-      source.spec && spec.position == arch::Position::kLearned &&
-      source.spec->position == arch::Position::kLearned && source.spec->dim == spec.dim &&
-      source.spec->class_token == spec.class_token && grids_differ(*source.spec, spec);
+  check_rotary_rule(source, spec, policy, path);
+  bool resized = false;
+  const arch::TensorTable& table = parameters.table();
   const auto get = [&](const std::string& name) -> std::optional<HostTensor> {
-    const std::string key = parameters.table().foreign_name(name, source.scheme);
-    if (!source.tensors->contains(key)) return std::nullopt;
-    HostTensor value = source.tensors->read(key);
-    if (resize && name == arch::names::kPosition) {
-      value = arch::resize_position(*source.spec, spec, value);
+    const arch::ForeignTensor foreign = table.foreign(name, source.scheme);
+    if (!source.tensors->contains(foreign.name)) return std::nullopt;
+    const arch::TensorEntry& entry = *table.find(name);
+    HostTensor value = arch::own_part(foreign, entry, source.tensors->read(foreign.name));
+    if (source.spec && value.shape() != entry.shape && arch::is_position(*source.spec, name) &&
+        arch::positions_fit(*source.spec, spec)) {
+      value = arch::resize_position(*source.spec, spec, name, value);
+      resized = true;
     }
     return value;
   };
@@ -80,7 +98,7 @@ arch::KeyReport load_initial_weights(const fs::path& path, const arch::EncoderSp
   if (report.missing.size() + report.reshaped.size() == parameters.size()) {
     throw FormatError(path.string(), "no tensor fits the model; is it another family or size?");
   }
-  if (resize) log_info("position embedding resized to {}x{}", spec.grid_rows(), spec.grid_cols());
+  if (resized) log_info("position embedding resized to {}x{}", spec.grid_rows(), spec.grid_cols());
   if (!report.clean()) log_warning("initial weights from {}: {}", path.string(), report.summary());
   return report;
 }

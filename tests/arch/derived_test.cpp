@@ -9,6 +9,7 @@
 #include "conopa/arch/position_resize.h"
 #include "conopa/arch/registry.h"
 #include "conopa/arch/rotary.h"
+#include "conopa/arch/tensor_table.h"
 #include "conopa/arch/weight_selection.h"
 
 namespace conopa::arch {
@@ -35,7 +36,8 @@ HostTensor counting(const EncoderSpec& spec) {
 
 TEST(RotaryTest, RowPIsPTimesTheFrequencies) {
   const EncoderSpec spec = small(16, 24, ClassToken::kBack);
-  const RotaryTable table = rotary_table(spec);
+  const RotaryTable table = rotary_table(rotary_ladder(spec, spec.stages()[0], RotaryRole::kTokens),
+                                         token_coordinates(spec));
   ASSERT_EQ(table.tokens, 7);
   ASSERT_EQ(table.half, 2);
   EXPECT_FLOAT_EQ(table.cos[0], 1.0F);
@@ -43,16 +45,10 @@ TEST(RotaryTest, RowPIsPTimesTheFrequencies) {
   EXPECT_NEAR(table.cos[6 * 2 + 1], std::cos(6.0 / 100.0), 1e-6);
 }
 
-TEST(RotaryTest, AbsentWithoutRotation) {
-  EncoderSpec spec = small(16, 16, ClassToken::kBack);
-  spec.rotary = Rotary::kNone;
-  EXPECT_EQ(rotary_table(spec).tokens, 0);
-}
-
 TEST(PositionResizeTest, SameGridIsUnchanged) {
   const EncoderSpec spec = small(16, 24, ClassToken::kBack);
   const HostTensor position = counting(spec);
-  EXPECT_EQ(resize_position(spec, spec, position).to_f32(), position.to_f32());
+  EXPECT_EQ(resize_position(spec, spec, names::kPosition, position).to_f32(), position.to_f32());
 }
 
 TEST(PositionResizeTest, ClassEntryKeepsItsPlaceAndValue) {
@@ -60,7 +56,8 @@ TEST(PositionResizeTest, ClassEntryKeepsItsPlaceAndValue) {
     const EncoderSpec from = small(16, 24, token);
     const EncoderSpec to = small(40, 32, token);
     const std::vector<float> before = counting(from).to_f32();
-    const std::vector<float> after = resize_position(from, to, counting(from)).to_f32();
+    const std::vector<float> after =
+        resize_position(from, to, names::kPosition, counting(from)).to_f32();
     for (std::int64_t d = 0; d < 4; ++d) {
       EXPECT_EQ(after[static_cast<std::size_t>(to.class_token_index() * 4 + d)],
                 before[static_cast<std::size_t>(from.class_token_index() * 4 + d)]);
@@ -71,7 +68,7 @@ TEST(PositionResizeTest, ClassEntryKeepsItsPlaceAndValue) {
 TEST(PositionResizeTest, RefusesAnEmbeddingOfAnotherModel) {
   const EncoderSpec a = small(16, 24, ClassToken::kBack);
   const EncoderSpec b = small(16, 16, ClassToken::kBack);
-  EXPECT_THROW(static_cast<void>(resize_position(a, b, counting(b))), ShapeError);
+  EXPECT_THROW(static_cast<void>(resize_position(a, b, names::kPosition, counting(b))), ShapeError);
 }
 
 TEST(WeightSelectionTest, UsesAStrideWhereItDivides) {

@@ -94,10 +94,9 @@ TEST(EncoderSpecTest, JsonWithUnknownKeyNamesTheNearest) {
 TEST(EncoderSpecTest, DropPathGrowsLinearlyFromZero) {
   EncoderSpec spec;
   spec.depth = 5;
-  spec.drop_path = 0.4;
-  EXPECT_DOUBLE_EQ(spec.drop_path_of(0), 0.0);
-  EXPECT_DOUBLE_EQ(spec.drop_path_of(2), 0.2);
-  EXPECT_DOUBLE_EQ(spec.drop_path_of(4), 0.4);
+  EXPECT_DOUBLE_EQ(spec.drop_path_of(0, 0.4), 0.0);
+  EXPECT_DOUBLE_EQ(spec.drop_path_of(2, 0.4), 0.2);
+  EXPECT_DOUBLE_EQ(spec.drop_path_of(4, 0.4), 0.4);
 }
 
 }  // namespace

@@ -4,14 +4,18 @@
 
 namespace conopa::parity {
 
-void check_illama_model(const Case& c, Outcome& out);      ///< forward, masks, other resolutions
-void check_illama_training(const Case& c, Outcome& out);   ///< loss, gradients, optimiser steps
-void check_illama_quantized(const Case& c, Outcome& out);  ///< learned step sizes
-void check_illama_features(const Case& c, Outcome& out);   ///< segmentation feature maps
-void check_illama_roadmap(const Case& c, Outcome& out);    ///< ablation models of one weight set
-void check_illama_selection(const Case& c, Outcome& out);  ///< weight selection from a LLaMA
-void check_schedules(const Case& c, Outcome& out);         ///< values per optimiser step
-void check_eval_transform(const Case& c, Outcome& out);    ///< resize, crop, normalise
-void check_halving_crop(const Case& c, Outcome& out);      ///< crop of the diffusion models
+void check_illama_model(const Case& c, Outcome& out);         ///< forward, masks, other resolutions
+void check_illama_training(const Case& c, Outcome& out);      ///< loss, gradients, optimiser steps
+void check_illama_quantized(const Case& c, Outcome& out);     ///< learned step sizes
+void check_illama_features(const Case& c, Outcome& out);      ///< segmentation feature maps
+void check_illama_roadmap(const Case& c, Outcome& out);       ///< ablation models of one weight set
+void check_illama_selection(const Case& c, Outcome& out);     ///< weight selection from a LLaMA
+void check_visionllama(const Case& c, Outcome& out);          ///< plain, forward and gradients
+void check_visionllama_line(const Case& c, Outcome& out);     ///< one-dimensional RoPE
+void check_visionllama_pyramid(const Case& c, Outcome& out);  ///< windows and pooled keys
+void check_mmpretrain_classifier(const Case& c, Outcome& out);  ///< fine-tuning model
+void check_schedules(const Case& c, Outcome& out);              ///< values per optimiser step
+void check_eval_transform(const Case& c, Outcome& out);         ///< resize, crop, normalise
+void check_halving_crop(const Case& c, Outcome& out);           ///< crop of the diffusion models
 
 }  // namespace conopa::parity

@@ -1,40 +1,22 @@
-#include "illama.h"
-
 #include "checkers.h"
+
 #include "conopa/arch/position_resize.h"
 #include "conopa/arch/rotary.h"
 #include "conopa/eval/rank.h"
-#include "conopa/io/checkpoint.h"
-#include "conopa/nn/convert.h"
+#include "models.h"
 
 namespace conopa::parity {
 namespace {
 
-void set_image_size(arch::EncoderSpec& spec, const nlohmann::json& size) {
-  spec.height = size.is_array() ? size.at(0).get<std::int64_t>() : size.get<std::int64_t>();
-  spec.width = size.is_array() ? size.at(1).get<std::int64_t>() : size.get<std::int64_t>();
-}
-
-nn::Parameters::Source official_source(const TensorSource& file, const arch::TensorTable& table,
-                                       const arch::EncoderSpec& trained,
-                                       const arch::EncoderSpec& built) {
-  return [&](const std::string& name) -> std::optional<HostTensor> {
-    const std::string foreign = table.foreign_name(name, "official");
-    if (!file.contains(foreign)) return std::nullopt;
-    HostTensor value = file.read(foreign);
-    if (name == arch::names::kPosition) return arch::resize_position(trained, built, value);
-    return value;
-  };
-}
-
 // Builds the model at the resolution of the input images; the weights may belong to another.
 nn::Encoder load_at(const Case& c, const arch::EncoderSpec& trained,
                     const arch::EncoderSpec& built) {
-  const auto file = open_checkpoint(c.folder / "weights.pth");
   nn::Encoder encoder(built);
-  const arch::TensorTable table(trained);
-  encoder.parameters().load(official_source(*file, table, trained, built), nn::LoadPolicy::kStrict,
-                            c.name);
+  load_weights(c, encoder.parameters(), "official",
+               [&](const std::string& name, HostTensor value) -> HostTensor {
+                 if (!arch::is_position(trained, name)) return value;
+                 return arch::resize_position(trained, built, name, value);
+               });
   return encoder;
 }
 
@@ -45,7 +27,9 @@ void compare_captured(const Case& c, Outcome& out, const nn::Capture& capture) {
 }
 
 void compare_rotation(const Case& c, Outcome& out, const arch::EncoderSpec& spec) {
-  const arch::RotaryTable table = arch::rotary_table(spec);
+  const arch::RotaryTable table =
+      arch::rotary_table(arch::rotary_ladder(spec, spec.stages()[0], arch::RotaryRole::kTokens),
+                         arch::token_coordinates(spec));
   if (c.io->contains("rope_cos")) out.compare("rope_cos", table.cos);
   if (c.io->contains("rope_sin")) out.compare("rope_sin", table.sin);
 }
@@ -118,18 +102,6 @@ arch::EncoderSpec illama_spec(const nlohmann::json& args) {
   }
   spec.resolve();
   return spec;
-}
-
-nn::Encoder load_encoder(const Case& c, const arch::EncoderSpec& spec) {
-  return load_at(c, spec, spec);
-}
-
-at::Tensor tensor(const Case& c, const std::string& name) {
-  return nn::to_torch(c.io->read(name), at::kFloat);
-}
-
-std::vector<float> values(const at::Tensor& tensor) {
-  return nn::to_host(tensor.to(at::kFloat)).to_f32();
 }
 
 void check_illama_model(const Case& c, Outcome& out) {

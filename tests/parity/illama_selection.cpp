@@ -4,7 +4,7 @@
 #include "conopa/arch/weight_selection.h"
 #include "conopa/core/error.h"
 #include "conopa/io/safetensors.h"
-#include "illama.h"
+#include "models.h"
 
 namespace conopa::parity {
 namespace {

@@ -7,7 +7,7 @@
 #include "checkers.h"
 #include "conopa/nn/convert.h"
 #include "conopa/train/optimizer.h"
-#include "illama.h"
+#include "models.h"
 
 namespace conopa::parity {
 namespace {
@@ -35,22 +35,6 @@ at::Tensor loss_of(const Case& c, const at::Tensor& logits, const nn::Exec& exec
     return nn::label_cross_entropy(logits, nn::to_torch(target), smoothing, exec);
   }
   return nn::soft_target_cross_entropy(logits, nn::to_torch(target, at::kFloat), exec);
-}
-
-std::string official(const nn::Encoder& encoder, const std::string& name) {
-  return encoder.parameters().table().foreign_name(name, "official");
-}
-
-void compare_parameters(const Case& c, Outcome& out, const nn::Encoder& encoder,
-                        const std::string& prefix, bool gradients, std::string_view variant) {
-  for (std::size_t i = 0; i < encoder.parameters().size(); ++i) {
-    const std::string& name = encoder.parameters().table().entries()[i].name;
-    const std::string expected = prefix + official(encoder, name);
-    if (!c.io->contains(expected)) continue;
-    const at::Tensor& parameter = encoder.parameters().tensors()[i];
-    const at::Tensor value = gradients ? parameter.grad() : parameter;
-    out.compare(expected, value.defined() ? values(value) : std::vector<float>{}, variant);
-  }
 }
 
 void compare_gradient_norm(const Case& c, Outcome& out, const nn::Encoder& encoder,
@@ -84,7 +68,7 @@ void run_steps(const Case& c, Outcome& out, const OpsVariant& variant) {
     encoder.parameters().zero_grad();
   }
   out.compare("step_losses", std::span<const double>(losses), variant.name);
-  compare_parameters(c, out, encoder, "after.", false, variant.name);
+  compare_parameters(c, out, encoder.parameters(), "official", "after.", false, variant.name);
   if (c.io->contains("logits_after")) {
     nn::ForwardOptions eval;
     eval.exec.ops = variant.ops;
@@ -110,7 +94,7 @@ void check_illama_training(const Case& c, Outcome& out) {
       loss.backward();
       if (c.io->contains("logits")) out.compare("logits", values(logits), variant.name);
       out.compare("loss", values(loss), variant.name);
-      compare_parameters(c, out, encoder, "grad.", true, variant.name);
+      compare_parameters(c, out, encoder.parameters(), "official", "grad.", true, variant.name);
       compare_gradient_norm(c, out, encoder, variant.name);
     }
     if (c.io->contains("step_lr")) run_steps(c, out, variant);
@@ -134,7 +118,7 @@ void check_illama_quantized(const Case& c, Outcome& out) {
   const at::Tensor loss = loss_of(c, logits, train.exec);
   loss.backward();
   out.compare("loss", values(loss));
-  compare_parameters(c, out, encoder, "grad.", true, "");
+  compare_parameters(c, out, encoder.parameters(), "official", "grad.", true, "");
 
   // The first training batch sets step sizes and zero points.
   const at::NoGradGuard no_grad;
@@ -146,7 +130,7 @@ void check_illama_quantized(const Case& c, Outcome& out) {
     }
   }
   static_cast<void>(encoder.forward(image, train));
-  compare_parameters(c, out, encoder, "init.", false, "");
+  compare_parameters(c, out, encoder.parameters(), "official", "init.", false, "");
 }
 
 }  // namespace conopa::parity

@@ -21,6 +21,10 @@ constexpr Row kRows[] = {
     {"illama", "QAT", "", check_illama_quantized},
     {"illama", "VisionTransformer", "loss", check_illama_training},
     {"illama", "VisionTransformer", "", check_illama_model},
+    {"visionllama", "mmpretrain", "", check_mmpretrain_classifier},
+    {"visionllama", "PyramidVisionLLaMA", "", check_visionllama_pyramid},
+    {"visionllama", "VisionTransformerRotate", "", check_visionllama_line},
+    {"visionllama", "VisionLLaMA", "logits", check_visionllama},
     {"aim", "val_transforms", "", check_eval_transform},
     {"gen_preprocess", "centre crop", "", check_halving_crop},
 };

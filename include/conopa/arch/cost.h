@@ -10,15 +10,16 @@ namespace conopa::arch {
 /// Work of one forward pass on one image, in multiply-accumulates.
 struct Cost {
   std::int64_t patch_embed = 0;
-  std::int64_t projections = 0;  ///< q, k, v and output projections of all blocks
-  std::int64_t attention = 0;    ///< q·kᵀ and A·v of all blocks, dense
+  std::int64_t projections = 0;  ///< q, k, v and output projections of all blocks, key pooling
+  std::int64_t attention = 0;    ///< q·kᵀ and A·v of all blocks, masks not counted
   std::int64_t mlp = 0;
   std::int64_t head = 0;
   std::int64_t neck = 0;
+  std::int64_t decoder = 0;
   std::int64_t parameters = 0;  ///< trainable elements
 
   [[nodiscard]] std::int64_t macs() const noexcept {
-    return patch_embed + projections + attention + mlp + head + neck;
+    return patch_embed + projections + attention + mlp + head + neck + decoder;
   }
 };
 

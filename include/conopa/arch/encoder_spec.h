@@ -1,43 +1,45 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "conopa/core/fields.h"
+#include "conopa/arch/spec_enums.h"
 
 namespace conopa::arch {
 
-/// Where the class token stands in the sequence.
-enum class ClassToken { kNone, kFront, kBack };
-/// Additive absolute position embedding.
-enum class Position { kNone, kLearned };
-/// Rotation of queries and keys. kLine: one-dimensional, position = index in the sequence,
-/// adjacent channel pairs.
-enum class Rotary { kNone, kLine };
-/// Which keys a query sees. kCausal: −inf before the softmax; kCausalFirstOpen: the same with row 0
-/// open; kSoftCausal: softmax over all keys, then the weights above the diagonal are multiplied by
-/// the mask rate α, without renormalisation (iLLaMA, arXiv 2404.06773, Eq. 2).
-enum class Mask { kBidirectional, kCausal, kCausalFirstOpen, kSoftCausal };
-enum class Norm { kLayer, kRms };
-/// kGelu: down(gelu(up x)), exact erf; kSwiglu: down(silu(gate x) ⊙ up x).
-enum class Mlp { kGelu, kSwiglu };
-/// Normalisation of queries and keys per head.
-enum class QkNorm { kNone, kRmsAfterRotary };
-/// What the head reads after the final norm: the class token or the mean of all tokens.
-enum class ReadOut { kToken, kMean };
-/// Quantisation-aware layers. kLsq: learned step sizes, weights per row, activations per input
-/// feature, q/k/v and attention map per head (iLLaMA appendix C.4).
-enum class Quantization { kNone, kLsq };
-/// What turns block outputs into feature maps. kDeconvPyramid: ×4, ×2, ×1, ÷2 (UPerNet on ViT).
-enum class Neck { kNone, kDeconvPyramid };
+/// One resolution level of an encoder, derived from the spec. Plain encoders have one.
+struct Stage {
+  std::int64_t index = 0;
+  std::int64_t dim = 0;
+  std::int64_t depth = 0;
+  std::int64_t heads = 0;
+  std::int64_t mlp_hidden = 0;
+  std::int64_t channels = 0;  ///< of the map that the embedding reads
+  std::int64_t patch = 0;     ///< side and stride of the embedding on that map
+  std::int64_t rows = 0;      ///< of the stage's map, in tokens
+  std::int64_t cols = 0;
+  std::int64_t window = 0;       ///< side of local windows, 0: all blocks are global
+  std::int64_t reduction = 1;    ///< side of the patches that global blocks pool keys from
+  std::int64_t first_block = 0;  ///< index of its first block over the whole encoder
+
+  [[nodiscard]] std::int64_t tokens() const noexcept { return rows * cols; }
+  [[nodiscard]] std::int64_t head_dim() const noexcept { return dim / heads; }
+  [[nodiscard]] std::int64_t key_rows() const noexcept {
+    return (rows + reduction - 1) / reduction;
+  }
+  [[nodiscard]] std::int64_t key_cols() const noexcept {
+    return (cols + reduction - 1) / reduction;
+  }
+};
 
 /// Plain description of a vision encoder with its classifier head: the one thing that the libtorch
 /// executor, the native engine, the importers and the cost model all read.
 ///
-/// Aggregate with defaults; resolve() fills derived values and checks everything once.
+/// Aggregate with defaults; resolve() fills derived values and checks everything once. A pyramid is
+/// a spec whose stage_dims is not empty: its stages replace dim, depth, heads and mlp_hidden, and
+/// its blocks alternate between local windows (even) and global attention (odd).
 struct EncoderSpec {
   std::string family = "illama";  ///< registry name; decides foreign tensor names, nothing else
 
@@ -45,15 +47,39 @@ struct EncoderSpec {
   std::int64_t height = 224;  ///< input height, px
   std::int64_t width = 224;   ///< input width, px
   std::int64_t patch = 16;    ///< patch side, px
+  Remainder remainder = Remainder::kRefuse;
 
   std::int64_t dim = 192;
   std::int64_t depth = 12;
   std::int64_t heads = 3;
 
+  std::vector<std::int64_t> stage_dims;    ///< empty: one stage, not a pyramid
+  std::vector<std::int64_t> stage_depths;  ///< blocks of every stage
+  std::vector<std::int64_t> stage_heads;
+  std::vector<std::int64_t> stage_windows;     ///< window sides, tokens
+  std::vector<std::int64_t> stage_reductions;  ///< key sub-sampling of global blocks
+  std::vector<std::int64_t> stage_hidden;      ///< empty: from ratio and multiple
+  std::int64_t stage_patch = 2;                ///< patch side of the later stages' embeddings
+  bool patch_norm = false;                     ///< layer norm behind every embedding
+  WindowPadding window_padding = WindowPadding::kMasked;
+
   ClassToken class_token = ClassToken::kBack;
   Position position = Position::kLearned;
+  bool position_spare_row = false;  ///< the position embedding starts with a row nobody uses
   Rotary rotary = Rotary::kLine;
   double rope_theta = 10000.0;
+  double rope_ratio = 1.0;     ///< part of every head's channels that is rotated, from the first on
+  bool rope_per_head = false;  ///< one frequency ladder over all heads, each takes its slice
+  double rope_scale = 1.0;     ///< multiplies all coordinates (position interpolation)
+  RopeScaling rope_scaling = RopeScaling::kNone;
+  std::int64_t rope_anchor = 0;  ///< px of kAnchor; 0: the height at resolve()
+  RopeGrid rope_grid = RopeGrid::kTrue;
+  RopeKeys rope_keys = RopeKeys::kPaper;
+  double rope_ntk = 1.0;  ///< multiplies the base of global attention at test time
+  RopeNtk rope_ntk_acts_on = RopeNtk::kBoth;
+  RopeClass rope_class = RopeClass::kWrapped;
+  std::int64_t rope_class_at = 0;             ///< kFixed
+  std::vector<std::int64_t> rope_off_blocks;  ///< blocks without rotation
   Mask mask = Mask::kSoftCausal;
   double mask_rate = 0.0;  ///< α of kSoftCausal at inference; training schedules override it
   Norm norm = Norm::kRms;
@@ -67,39 +93,65 @@ struct EncoderSpec {
   bool mlp_bias = false;
   QkNorm qk_norm = QkNorm::kNone;
   double layer_scale = 0.0;  ///< initial value; 0: no layer scale
-  double drop_path = 0.0;    ///< peak stochastic-depth rate, linear from 0 at block 0
-  double dropout = 0.0;      ///< after the position embedding, training only
+  double drop_path = 0.0;    ///< peak stochastic-depth rate
+  DropShape drop_path_shape = DropShape::kLinear;
+  DropBranches drop_path_branches = DropBranches::kBoth;
+  double dropout = 0.0;  ///< after the position embedding, training only
   ReadOut read_out = ReadOut::kToken;
+  HeadNorm head_norm = HeadNorm::kNone;
   std::int64_t num_classes = 1000;  ///< 0: no head
+  WeightInit weight_init = WeightInit::kTruncNormal;
+  ConvInit conv_init = ConvInit::kFanIn;
+  double head_init_std = 0.02;
   Quantization quantization = Quantization::kNone;
   std::int64_t weight_bits = 8;
   std::int64_t activation_bits = 8;
   std::vector<std::int64_t> feature_blocks;  ///< blocks whose raw outputs are feature maps
   Neck neck = Neck::kNone;
 
+  Decoder decoder = Decoder::kNone;
+  std::int64_t decoder_dim = 512;
+  std::int64_t decoder_depth = 8;
+  std::int64_t decoder_heads = 16;
+  double decoder_mlp_ratio = 4.0;
+
   void visit(FieldVisitor& v);
 
-  /// Fills mlp_hidden and validates.
+  /// Fills hidden widths, the anchor and, for pyramids, dim, depth and heads (of the last stage and
+  /// all blocks); validates.
   /// @throws ConfigError naming the first field that does not fit, with the values involved.
   void resolve();
 
-  [[nodiscard]] std::int64_t grid_rows() const noexcept { return height / patch; }
-  [[nodiscard]] std::int64_t grid_cols() const noexcept { return width / patch; }
+  [[nodiscard]] bool pyramid() const noexcept { return !stage_dims.empty(); }
+  /// The levels of a resolved spec, first to last.
+  [[nodiscard]] std::vector<Stage> stages() const;
+
+  /// Rows and columns of patches of the (first) embedding.
+  [[nodiscard]] std::int64_t grid_rows() const noexcept { return (height + patch - 1) / patch; }
+  [[nodiscard]] std::int64_t grid_cols() const noexcept { return (width + patch - 1) / patch; }
   [[nodiscard]] std::int64_t num_patches() const noexcept { return grid_rows() * grid_cols(); }
   [[nodiscard]] bool has_class_token() const noexcept { return class_token != ClassToken::kNone; }
-  /// Tokens in a block: patches and the class token.
+  /// Whether the class token takes part in the blocks.
+  [[nodiscard]] bool class_token_in_blocks() const noexcept {
+    return class_token == ClassToken::kFront || class_token == ClassToken::kBack;
+  }
+  /// Tokens in a block of the first stage: patches and the class token.
   [[nodiscard]] std::int64_t num_tokens() const noexcept {
-    return num_patches() + (has_class_token() ? 1 : 0);
+    return num_patches() + (class_token_in_blocks() ? 1 : 0);
   }
   [[nodiscard]] std::int64_t head_dim() const noexcept { return dim / heads; }
   /// Index of the class token in the sequence; only if there is one.
   [[nodiscard]] std::int64_t class_token_index() const noexcept {
     return class_token == ClassToken::kBack ? num_patches() : 0;
   }
-  /// Stochastic-depth rate of one block: linspace(0, drop_path, depth).
-  [[nodiscard]] double drop_path_of(std::int64_t block) const noexcept {
-    return depth > 1 ? drop_path * static_cast<double>(block) / static_cast<double>(depth - 1)
-                     : 0.0;
+  /// Rows of the position embedding that stand before the patches.
+  [[nodiscard]] std::int64_t position_front_rows() const noexcept {
+    return class_token == ClassToken::kFront || position_spare_row ? 1 : 0;
+  }
+  /// Stochastic-depth rate of one block when the peak is `peak`.
+  [[nodiscard]] double drop_path_of(std::int64_t block, double peak) const noexcept {
+    if (drop_path_shape == DropShape::kConstant) return peak;
+    return depth > 1 ? peak * static_cast<double>(block) / static_cast<double>(depth - 1) : 0.0;
   }
 };
 
@@ -111,47 +163,3 @@ struct EncoderSpec {
 [[nodiscard]] EncoderSpec spec_from_json(std::string_view text, std::string_view where);
 
 }  // namespace conopa::arch
-
-namespace conopa {
-template <>
-struct EnumNames<arch::ClassToken> {
-  static constexpr std::array<std::string_view, 3> kNames{"none", "front", "back"};
-};
-template <>
-struct EnumNames<arch::Position> {
-  static constexpr std::array<std::string_view, 2> kNames{"none", "learned"};
-};
-template <>
-struct EnumNames<arch::Rotary> {
-  static constexpr std::array<std::string_view, 2> kNames{"none", "line"};
-};
-template <>
-struct EnumNames<arch::Mask> {
-  static constexpr std::array<std::string_view, 4> kNames{"bidirectional", "causal",
-                                                          "causal_first_open", "soft_causal"};
-};
-template <>
-struct EnumNames<arch::Norm> {
-  static constexpr std::array<std::string_view, 2> kNames{"layer", "rms"};
-};
-template <>
-struct EnumNames<arch::Mlp> {
-  static constexpr std::array<std::string_view, 2> kNames{"gelu", "swiglu"};
-};
-template <>
-struct EnumNames<arch::QkNorm> {
-  static constexpr std::array<std::string_view, 2> kNames{"none", "rms_after_rotary"};
-};
-template <>
-struct EnumNames<arch::ReadOut> {
-  static constexpr std::array<std::string_view, 2> kNames{"token", "mean"};
-};
-template <>
-struct EnumNames<arch::Quantization> {
-  static constexpr std::array<std::string_view, 2> kNames{"none", "lsq"};
-};
-template <>
-struct EnumNames<arch::Neck> {
-  static constexpr std::array<std::string_view, 2> kNames{"none", "deconv_pyramid"};
-};
-}  // namespace conopa

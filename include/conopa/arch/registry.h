@@ -18,10 +18,21 @@ struct Preset {
   std::string_view summary;  ///< one line with parameters and the paper's accuracy (marked so)
 };
 
-/// Tensor names of other software: canonical names become foreign ones by replacing substrings.
+/// Replaces `from`, which must occur in a name, by `to`.
+struct RenameRule {
+  std::string_view from;
+  std::string_view to;
+  std::string_view within = {};  ///< only in names that start with this
+};
+
+/// Tensor names of other software. A canonical name becomes a foreign one by the first rule of
+/// `replace` that fits, and then by the first rule of `begin` whose `from` it starts with.
 struct NamingScheme {
   std::string_view name;
-  std::vector<std::pair<std::string_view, std::string_view>> replace;
+  std::vector<RenameRule> replace;
+  std::vector<RenameRule> begin = {};
+  /// Starts of foreign names that such checkpoints hold and no model reads.
+  std::vector<std::string_view> ignored = {};
 };
 
 /// Everything that is particular to a family; no other room knows a family's name.
@@ -54,6 +65,12 @@ struct Family {
 /// @throws ConfigError for an unknown scheme.
 [[nodiscard]] std::string to_foreign(const Family& family, std::string_view scheme,
                                      std::string_view name);
+
+/// The scheme under which a checkpoint lacks the fewest of the spec's tensors.
+[[nodiscard]] std::string best_scheme(const EncoderSpec& spec, const TensorIndex& tensors);
+
+/// Whether a foreign name is known to be of no use under a scheme.
+[[nodiscard]] bool is_ignored(const Family& family, std::string_view scheme, std::string_view name);
 
 /// A foreign checkpoint recognised by names and shapes.
 struct InferredModel {

@@ -16,18 +16,33 @@ namespace conopa::arch {
 enum class Init {
   kConstant,  ///< every element = value
   kNormal,    ///< normal(0, value)
-  kUniform    ///< uniform(−value, value)
+  kUniform,   ///< uniform(−value, value)
+  kSinCos     ///< fixed sine-cosine positions of a grid, see TensorEntry
 };
+
+/// Which axis the first half of a sine-cosine position's channels encodes.
+enum class SinCosOrder { kColumnFirst, kRowFirst };
 
 /// One tensor of a model.
 struct TensorEntry {
   std::string name;  ///< canonical name, also the key in model.safetensors
   Shape shape;
   Init init = Init::kConstant;
-  double value = 0.0;      ///< constant, standard deviation or bound, see Init
-  bool trainable = true;   ///< false: buffer (statistics, flags)
-  bool decay = false;      ///< weight decay applies
-  std::int64_t layer = 0;  ///< 0: embeddings, i+1: block i, depth+1: final norm, head, neck
+  double value = 0.0;          ///< constant, standard deviation or bound, see Init
+  bool trainable = true;       ///< false: buffer (statistics, flags)
+  bool decay = false;          ///< weight decay applies
+  std::int64_t layer = 0;      ///< 0: embeddings, i+1: block i, depth+1: final norm, head, neck
+  std::int64_t grid_cols = 0;  ///< kSinCos: columns of the grid; the rows before it are zero
+  std::int64_t grid_rows = 0;
+  SinCosOrder order = SinCosOrder::kColumnFirst;
+};
+
+/// A tensor's place in a foreign checkpoint: the whole of it, or a slice of its first axis where
+/// other software keeps several of our tensors in one (gate and up projections, say).
+struct ForeignTensor {
+  std::string name;
+  Shape shape;              ///< of the whole foreign tensor
+  std::int64_t offset = 0;  ///< first row of our tensor
 };
 
 /// The only list of a model's tensors: module parameters, initialiser, optimiser groups, checkpoint
@@ -38,11 +53,15 @@ class TensorTable {
   /// @param spec resolved spec.
   explicit TensorTable(const EncoderSpec& spec);
 
+  [[nodiscard]] const std::string& family_name() const noexcept { return family_; }
   [[nodiscard]] const std::vector<TensorEntry>& entries() const noexcept { return entries_; }
   [[nodiscard]] const TensorEntry* find(std::string_view name) const noexcept;
   /// Name of an entry in a foreign scheme ("canonical" is the identity).
   /// @throws ConfigError for a scheme the family does not know.
   [[nodiscard]] std::string foreign_name(std::string_view name, std::string_view scheme) const;
+  /// The same with the slice: entries that share a foreign name are its rows in table order.
+  /// @param name  of an entry.
+  [[nodiscard]] ForeignTensor foreign(std::string_view name, std::string_view scheme) const;
   /// Elements of all trainable tensors.
   [[nodiscard]] std::int64_t parameter_count() const noexcept;
 
@@ -51,6 +70,11 @@ class TensorTable {
   std::vector<TensorEntry> entries_;
   std::map<std::string, std::size_t, std::less<>> index_;
 };
+
+/// Our part of a foreign tensor: its rows, if it holds several of ours and has the shape that the
+/// table expects; otherwise the tensor itself, for the caller to compare shapes.
+[[nodiscard]] HostTensor own_part(const ForeignTensor& foreign, const TensorEntry& entry,
+                                  const HostTensor& whole);
 
 /// The names of one block's tensors and of the others, for executors: they ask for the role, the
 /// spelling stays in the table's source.
@@ -61,13 +85,34 @@ inline constexpr std::string_view kPatchWeight = "patch_embed.proj.weight";
 inline constexpr std::string_view kPatchBias = "patch_embed.proj.bias";
 inline constexpr std::string_view kFinalNorm = "norm";
 inline constexpr std::string_view kHead = "head";
-/// "blocks.3.attn.qkv": prefix of a layer inside a block, without ".weight".
+inline constexpr std::string_view kHeadNorm = "head_norm";
+inline constexpr std::string_view kMaskToken = "decoder.mask_token";
+inline constexpr std::string_view kDecoderEmbed = "decoder.embed";
+inline constexpr std::string_view kDecoderPosition = "decoder.pos_embed";
+inline constexpr std::string_view kDecoderNorm = "decoder.norm";
+inline constexpr std::string_view kDecoderOut = "decoder.pred";
+/// "blocks.3", "blocks.1.0" (block 0 of stage 1), "decoder.blocks.3".
+[[nodiscard]] std::string block_prefix(std::int64_t index);
+[[nodiscard]] std::string stage_block(std::int64_t stage, std::int64_t index);
+[[nodiscard]] std::string decoder_block(std::int64_t index);
+/// "blocks.3.attn.qkv": prefix of a layer inside a block of a plain encoder, without ".weight".
 [[nodiscard]] std::string block(std::int64_t index, std::string_view layer);
+/// Patch convolution and norm of a stage, without ".weight"; plain encoders have stage 0 alone.
+[[nodiscard]] std::string patch_proj(const EncoderSpec& spec, std::int64_t stage);
+[[nodiscard]] std::string stage_patch_proj(std::int64_t stage);  // of a pyramid
+[[nodiscard]] std::string patch_norm(const EncoderSpec& spec, std::int64_t stage);
+/// Position embedding of a stage, and its conditional convolution without ".weight".
+[[nodiscard]] std::string position(const EncoderSpec& spec, std::int64_t stage);
+[[nodiscard]] std::string conditional(std::int64_t stage);
 /// "fpn1.0": prefix of a layer of the neck.
 [[nodiscard]] std::string neck(std::int64_t level, std::int64_t layer);
 inline constexpr std::string_view kNorm1 = "norm1";
 inline constexpr std::string_view kNorm2 = "norm2";
 inline constexpr std::string_view kQkv = "attn.qkv";
+inline constexpr std::string_view kQuery = "attn.q";
+inline constexpr std::string_view kKeyValue = "attn.kv";
+inline constexpr std::string_view kPool = "attn.sr";
+inline constexpr std::string_view kPoolNorm = "attn.norm";
 inline constexpr std::string_view kProj = "attn.proj";
 inline constexpr std::string_view kQueryNorm = "attn.norm_q";
 inline constexpr std::string_view kKeyNorm = "attn.norm_k";

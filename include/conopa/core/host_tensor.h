@@ -69,6 +69,10 @@ class HostTensor {
   /// @throws ShapeError if the element counts differ.
   [[nodiscard]] HostTensor reshaped(Shape shape) const;
 
+  /// A view of `count` entries of the first axis from `begin` on; shares the bytes.
+  /// @throws ShapeError if they are not there.
+  [[nodiscard]] HostTensor rows(std::int64_t begin, std::int64_t count) const;
+
  private:
   void check_element(std::size_t size, std::size_t alignment) const;
   [[nodiscard]] std::byte* writable() const;

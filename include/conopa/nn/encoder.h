@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "conopa/arch/block_spec.h"
 #include "conopa/arch/encoder_spec.h"
 #include "conopa/nn/ops.h"
 #include "conopa/nn/parameters.h"
@@ -14,7 +15,9 @@
 namespace conopa::nn {
 
 /// Intermediate tensors by name: "patch_embed", "tokens_in", "blockI_attn_map", "blockI_attn_out",
-/// "blockI_mlp_out", "blockI_out", "final_norm". Token tensors are [B, N, D], maps [B, H, N, N].
+/// "blockI_mlp_out", "blockI_out", "final_norm"; in a pyramid "stageS_patch_embed" and
+/// "stageS_blockI_...", I counting inside the stage. Token tensors are [B, N, D], maps [B, H, N, N]
+/// (of blocks that attend over the whole sequence).
 using Capture = std::map<std::string, at::Tensor>;
 
 /// One stream of random numbers per training step: same (seed, step), same masks.
@@ -31,6 +34,7 @@ struct ForwardOptions {
   std::optional<double> drop_path;  ///< peak stochastic-depth rate; default spec.drop_path
   StepRandom random;                ///< used while training
   bool checkpoint_blocks = false;   ///< recompute block activations in the backward pass
+  at::Tensor visible;               ///< [B, K] int64: patches that are encoded; undefined: all
   Capture* capture = nullptr;       ///< filled with every intermediate tensor if given
 };
 
@@ -39,6 +43,9 @@ struct ForwardResult {
   at::Tensor features;  ///< [B, D] what the head reads, after the final norm
   at::Tensor logits;    ///< [B, classes], undefined without a head
 };
+
+struct Pass;
+struct StageTables;
 
 /// libtorch executor of any EncoderSpec.
 ///
@@ -49,6 +56,8 @@ class Encoder {
  public:
   /// @param spec  resolved spec.
   explicit Encoder(arch::EncoderSpec spec, at::Device device = at::kCPU);
+  ~Encoder();
+  Encoder(Encoder&&) noexcept;
 
   [[nodiscard]] const arch::EncoderSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] Parameters& parameters() noexcept { return parameters_; }
@@ -59,32 +68,38 @@ class Encoder {
   [[nodiscard]] ForwardResult forward(const at::Tensor& images,
                                       const ForwardOptions& options) const;
 
+  /// Every token after the final norm, [B, N, D]: patches row by row (the visible ones in their
+  /// given order), the class token at its place (in front if it joins late).
+  /// @throws ShapeError like forward; ConfigError for visible patches of a spec whose blocks need
+  ///         the whole map.
+  [[nodiscard]] at::Tensor encode(const at::Tensor& images, const ForwardOptions& options) const;
+
   /// Raw outputs of spec.feature_blocks (class token dropped, no final norm) as maps
   /// [B, D, rows, cols], through the neck if the spec has one.
   [[nodiscard]] std::vector<at::Tensor> feature_maps(const at::Tensor& images,
                                                      const ForwardOptions& options) const;
 
  private:
-  struct Pass;  // what one forward pass carries along
+  struct Stream;  // the residual stream with its pending branch
 
-  [[nodiscard]] at::Tensor embed(const at::Tensor& images, Pass& pass) const;
-  [[nodiscard]] NormParameters norm(const std::string& prefix) const;
-  [[nodiscard]] at::Tensor layer(const std::string& prefix, const at::Tensor& x, Pass& pass) const;
-  [[nodiscard]] at::Tensor attention_branch(std::int64_t block, const at::Tensor& y,
-                                            Pass& pass) const;
-  [[nodiscard]] at::Tensor explicit_attention(std::int64_t block, const at::Tensor& qkv,
-                                              Pass& pass) const;
-  [[nodiscard]] at::Tensor mlp_branch(std::int64_t block, const at::Tensor& y, Pass& pass) const;
-  [[nodiscard]] at::Tensor scaled(std::int64_t block, std::string_view scale,
-                                  const at::Tensor& branch) const;
-  void run_block(std::int64_t block, at::Tensor& x, Branch& pending, Pass& pass) const;
-  void run_block_checkpointed(std::int64_t block, at::Tensor& x, Branch& pending, Pass& pass) const;
-  [[nodiscard]] at::Tensor run_last_block_for_token(at::Tensor x, Branch pending, Pass& pass) const;
+  [[nodiscard]] Pass make_pass(const at::Tensor& images, const ForwardOptions& options) const;
+  void embed(std::size_t stage, const at::Tensor& images, Stream& stream, Pass& pass) const;
+  [[nodiscard]] at::Tensor with_class_and_position(std::size_t stage, at::Tensor x,
+                                                   const Pass& pass) const;
+  void keep_visible(at::Tensor& x, Pass& pass) const;
+  void add_conditional(const arch::BlockSpec& block, Stream& stream, const Pass& pass) const;
+  [[nodiscard]] Stream run_blocks(const at::Tensor& images, std::size_t count, Pass& pass) const;
+  [[nodiscard]] at::Tensor normalised(const Stream& stream, const Pass& pass) const;
+  [[nodiscard]] at::Tensor read_out(const Stream& stream, const Pass& pass) const;
+  [[nodiscard]] at::Tensor classify(const at::Tensor& features,
+                                    const ForwardOptions& options) const;
   [[nodiscard]] bool token_shortcut(const Pass& pass) const;
+  [[nodiscard]] NormParameters final_norm() const;
 
   arch::EncoderSpec spec_;
   Parameters parameters_;
-  at::Tensor cos_, sin_;  // rotation tables [N, Dh/2]
+  std::vector<arch::BlockSpec> blocks_;
+  std::vector<StageTables> stages_;
 };
 
 }  // namespace conopa::nn

@@ -46,6 +46,9 @@ struct Branch {
   at::Tensor sample_scale;  ///< [B] stochastic-depth factors (0 or 1/keep), or undefined for 1
 };
 
+/// x + scale·branch by stock operations; x itself without a branch.
+[[nodiscard]] at::Tensor add_branch(const at::Tensor& x, const Branch& branch);
+
 /// h = x + scale·branch; y = norm(h). One pass over memory where the kernels apply.
 /// @param x  [B·N, D]. Returns {h, y}; h is x itself without a branch.
 [[nodiscard]] std::pair<at::Tensor, at::Tensor> add_norm(const at::Tensor& x, const Branch& branch,
@@ -58,14 +61,25 @@ struct Branch {
 /// Exact (erf) GELU.
 [[nodiscard]] at::Tensor gelu(const at::Tensor& x, const Exec& exec);
 
+/// Rotation of one set of tokens; both undefined for none.
+struct Rotation {
+  at::Tensor cos;  ///< [1 or B, 1 or H, N, Dh/2] float32; 1: shared by samples or heads
+  at::Tensor sin;
+
+  [[nodiscard]] bool defined() const { return cos.defined(); }
+  /// The rows of one token.
+  [[nodiscard]] Rotation at(std::int64_t token) const;
+  /// The rows of chosen tokens, a choice per sample. @param tokens [B, K] int64.
+  [[nodiscard]] Rotation gather(const at::Tensor& tokens) const;
+};
+
 /// Constants of attention over one sequence length.
 struct AttentionConstants {
   std::int64_t heads = 1;
   std::int64_t head_dim = 64;
   arch::Mask mask = arch::Mask::kBidirectional;
   double mask_rate = 0.0;  ///< α of the soft mask
-  at::Tensor cos;          ///< [N, Dh/2], undefined without rotation
-  at::Tensor sin;
+  Rotation rotation;       ///< of queries, and of keys in self-attention
 };
 
 /// Self-attention of a fused projection.
@@ -73,15 +87,15 @@ struct AttentionConstants {
 [[nodiscard]] at::Tensor attention(const at::Tensor& qkv, std::int64_t tokens,
                                    const AttentionConstants& constants, const Exec& exec);
 
-/// Attention of one query per image that sees every key with weight one (a class token as the last
-/// row of any causal mask, or under none).
-/// @param q   [B, D]; kv [B·N, 2·D]; position of the query in the rotation table.
-[[nodiscard]] at::Tensor read_attention(const at::Tensor& q, const at::Tensor& kv,
-                                        std::int64_t tokens, std::int64_t position,
-                                        const AttentionConstants& constants, const Exec& exec);
+/// Attention of queries to another set of keys, every key visible whatever the mask says.
+/// @param q   [B·Nq, D]; kv [B·Nk, 2·D], channels k|v; keys is Nk. Returns [B·Nq, D].
+/// @param key_rotation  of the keys; defined if and only if constants.rotation is.
+[[nodiscard]] at::Tensor cross_attention(const at::Tensor& q, const at::Tensor& kv,
+                                         std::int64_t keys, const AttentionConstants& constants,
+                                         const Rotation& key_rotation, const Exec& exec);
 
 /// Rotates adjacent channel pairs of [B, H, N, Dh] by stock operations.
-[[nodiscard]] at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+[[nodiscard]] at::Tensor rotate(const at::Tensor& x, const Rotation& rotation);
 
 /// Attention weights [B, H, N, N] after the mask, by stock operations; q, k are [B, H, N, Dh],
 /// already rotated.

@@ -7,6 +7,8 @@ namespace conopa::arch {
 // One function per file of this folder; registry.cpp lists them.
 [[nodiscard]] Family illama_family();
 [[nodiscard]] Family vit_family();
+[[nodiscard]] Family visionllama_family();
+[[nodiscard]] Family visionllama_pyramid_family();
 
 /// Sets dim, depth and heads of the size word ("tiny", "small", "base", "large") in a preset's
 /// name; other names leave the spec alone.
@@ -20,6 +22,27 @@ void set_standard_size(EncoderSpec& spec, std::string_view preset);
 /// @throws FormatError if the grid is not square.
 [[nodiscard]] bool read_plain_shapes(EncoderSpec& spec, const TensorIndex& tensors,
                                      const Shape* hidden);
+
+/// A checkpoint seen through a naming scheme.
+class ForeignView {
+ public:
+  /// @param tensors  kept by reference.
+  ForeignView(const Family& family, std::string_view scheme, const TensorIndex& tensors)
+      : family_(family), scheme_(scheme), tensors_(tensors) {}
+
+  /// Shape of the foreign tensor that holds the canonical one, or null.
+  [[nodiscard]] const Shape* shape(std::string_view canonical) const;
+  [[nodiscard]] bool has(std::string_view canonical) const { return shape(canonical) != nullptr; }
+
+ private:
+  const Family& family_;
+  std::string scheme_;
+  const TensorIndex& tensors_;
+};
+
+/// The first scheme ("canonical" included) under which the checkpoint has all the named tensors.
+[[nodiscard]] std::optional<ForeignView> find_view(const Family& family, const TensorIndex& tensors,
+                                                   const std::vector<std::string>& required);
 
 /// Shape of a tensor, or null.
 [[nodiscard]] const Shape* shape_of(const TensorIndex& tensors, std::string_view name);

@@ -17,6 +17,8 @@ std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
   // The third feed-forward matrix, under its official or canonical name, tells SwiGLU from a ViT.
   const Shape* gate = shape_of(tensors, "blocks.0.mlp.fc3.weight");
   if (gate == nullptr) gate = shape_of(tensors, names::block(0, names::kGate) + ".weight");
+  // No iLLaMA has layer scale; the plain VisionLLaMA, alike otherwise, does.
+  if (tensors.contains(names::block(0, names::kScale1))) return std::nullopt;
   EncoderSpec spec = make("");
   if (!read_plain_shapes(spec, tensors, gate)) return std::nullopt;
   spec.norm = tensors.contains("norm.bias") ? Norm::kLayer : Norm::kRms;

@@ -1,8 +1,8 @@
 #include "conopa/kernels/attention.h"
 
-#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
@@ -31,28 +31,33 @@ kernels::MaskKind mask_kind(arch::Mask mask) {
   return kernels::MaskKind::kNone;
 }
 
-// The kernel's view of the saved tensors. `packed` is [B·N, 3·D], or q is [B, D] and the second
-// tensor [B·N, 2·D].
+kernels::RopeTable rope_table(const Rotation& rotation) {
+  if (!rotation.defined()) return {};
+  const std::int64_t table = rotation.cos.size(2) * rotation.cos.size(3);
+  const std::int64_t heads = rotation.cos.size(1);
+  return {.cos = floats(rotation.cos),
+          .sin = floats(rotation.sin),
+          .head_stride = heads > 1 ? table : 0,
+          .batch_stride = rotation.cos.size(0) > 1 ? heads * table : 0};
+}
+
+// The kernel's view of the saved tensors. `packed` is [B·N, 3·D], or q is [B·Nq, D] and the second
+// tensor [B·Nk, 2·D].
 struct Call {
   kernels::AttentionShape shape;
   kernels::AttentionMask mask;
-  at::Tensor q_buffer, kv_buffer, cos, sin;
-  std::int64_t position = 0;
+  at::Tensor q_buffer, kv_buffer;
+  Rotation queries, keys;
 
   [[nodiscard]] std::int64_t width() const { return shape.heads * shape.head_width; }
   [[nodiscard]] bool packed() const { return !kv_buffer.defined(); }
 
-  [[nodiscard]] kernels::RopeTable rope(std::int64_t from) const {
-    if (!cos.defined()) return {};
-    const auto skip = static_cast<std::size_t>(from * (shape.head_width / 2));
-    return {.cos = std::span<const float>(floats(cos)).subspan(skip),
-            .sin = std::span<const float>(floats(sin)).subspan(skip)};
-  }
-
   [[nodiscard]] kernels::AttentionInput input() const {
     const std::int64_t D = width();
     const float scale = 1.0F / std::sqrt(static_cast<float>(shape.head_width));
-    if (packed()) return kernels::packed_attention(shape, floats(q_buffer), scale, mask, rope(0));
+    if (packed()) {
+      return kernels::packed_attention(shape, floats(q_buffer), scale, mask, rope_table(queries));
+    }
     const std::span<const float> kv = floats(kv_buffer);
     return {.shape = shape,
             .q = {floats(q_buffer), D},
@@ -60,8 +65,8 @@ struct Call {
             .v = kernels::columns_from(kv, 2 * D, D),
             .scale = scale,
             .mask = mask,
-            .rope_q = rope(position),
-            .rope_k = rope(0)};
+            .rope_q = rope_table(queries),
+            .rope_k = rope_table(keys)};
   }
 
   [[nodiscard]] kernels::AttentionGrads grads(const at::Tensor& dq, const at::Tensor& dkv) const {
@@ -73,20 +78,27 @@ struct Call {
   }
 };
 
+// Tables: cosines and sines of the queries, of the keys; none are differentiable.
 class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
  public:
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const OptionalTensor& kv_in,
-                            const OptionalTensor& cos_in, const OptionalTensor& sin_in,
+                            const OptionalTensor& cos_q, const OptionalTensor& sin_q,
+                            const OptionalTensor& cos_k, const OptionalTensor& sin_k,
                             const std::vector<std::int64_t>& dims, double alpha) {
-    const at::Tensor kv = value_or_undefined(kv_in);
-    const at::Tensor cos = value_or_undefined(cos_in);
-    const at::Tensor sin = value_or_undefined(sin_in);
-    const Call call = make(q, kv, cos, sin, dims, alpha);
+    const variable_list saved{q,
+                              value_or_undefined(kv_in),
+                              value_or_undefined(cos_q),
+                              value_or_undefined(sin_q),
+                              value_or_undefined(cos_k),
+                              value_or_undefined(sin_k)};
+    const Call call = make(saved, dims, alpha);
     const auto& s = call.shape;
     at::Tensor out = at::empty({s.batch * s.queries, call.width()}, q.options());
     at::Tensor lse = at::empty({s.batch, s.heads, s.queries}, q.options());
     kernels::attention_forward(call.input(), {.out = floats(out), .lse = floats(lse), .map = {}});
-    ctx->save_for_backward({q, kv, cos, sin, lse});
+    variable_list kept = saved;
+    kept.push_back(lse);
+    ctx->save_for_backward(kept);
     ctx->saved_data["dims"] = dims;
     ctx->saved_data["alpha"] = alpha;
     return out;
@@ -95,21 +107,20 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
     const Call call =
-        make(saved[0], saved[1], saved[2], saved[3], ctx->saved_data["dims"].toIntVector(),
-             ctx->saved_data["alpha"].toDouble());
+        make(saved, ctx->saved_data["dims"].toIntVector(), ctx->saved_data["alpha"].toDouble());
     const at::Tensor dout = grads[0].contiguous();
-    variable_list result(6);
+    variable_list result(8);
     result[0] = at::empty_like(saved[0]);
     if (saved[1].defined()) result[1] = at::empty_like(saved[1]);
-    kernels::attention_backward(call.input(), floats(dout), floats(saved[4]),
+    kernels::attention_backward(call.input(), floats(dout), floats(saved[6]),
                                 call.grads(result[0], result[1]));
     return result;
   }
 
  private:
-  // dims: batch, queries, keys, heads, head width, mask, position of the query
-  static Call make(const at::Tensor& q, const at::Tensor& kv, const at::Tensor& cos,
-                   const at::Tensor& sin, const std::vector<std::int64_t>& dims, double alpha) {
+  // dims: batch, queries, keys, heads, head width, mask
+  static Call make(const variable_list& tensors, const std::vector<std::int64_t>& dims,
+                   double alpha) {
     return {.shape = {.batch = dims[0],
                       .queries = dims[1],
                       .keys = dims[2],
@@ -118,11 +129,10 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
             .mask = {.kind = static_cast<kernels::MaskKind>(dims[5]),
                      .alpha = static_cast<float>(alpha),
                      .prefix = {}},
-            .q_buffer = q,
-            .kv_buffer = kv,
-            .cos = cos,
-            .sin = sin,
-            .position = dims[6]};
+            .q_buffer = tensors[0],
+            .kv_buffer = tensors[1],
+            .queries = {tensors[2], tensors[3]},
+            .keys = {tensors[4], tensors[5]}};
   }
 };
 
@@ -145,11 +155,34 @@ at::Tensor visible(const AttentionConstants& c, std::int64_t N, const at::Tensor
 
 }  // namespace
 
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+Rotation Rotation::at(std::int64_t token) const {
+  if (!defined()) return {};
+  return {cos.narrow(2, token, 1).contiguous(), sin.narrow(2, token, 1).contiguous()};
+}
+
+Rotation Rotation::gather(const at::Tensor& tokens) const {
+  if (!defined()) return {};
+  const std::int64_t B = tokens.size(0);
+  const auto chosen = [&](const at::Tensor& table) {
+    // [1, H, N, half] → [H, B·K, half] → [B, H, K, half]
+    const std::int64_t H = table.size(1);
+    return table.squeeze(0)
+        .index_select(1, tokens.reshape({-1}))
+        .view({H, B, tokens.size(1), table.size(3)})
+        .transpose(0, 1)
+        .contiguous();
+  };
+  return {chosen(cos), chosen(sin)};
+}
+
+at::Tensor rotate(const at::Tensor& x, const Rotation& rotation) {
+  if (!rotation.defined()) return x;
   const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
   const at::Tensor pairs = wide.unflatten(-1, {x.size(-1) / 2, 2});
   const at::Tensor a = pairs.select(-1, 0);
   const at::Tensor b = pairs.select(-1, 1);
+  const at::Tensor& cos = rotation.cos;
+  const at::Tensor& sin = rotation.sin;
   return at::stack({a * cos - b * sin, a * sin + b * cos}, -1).flatten(-2).to(x.scalar_type());
 }
 
@@ -174,35 +207,34 @@ at::Tensor attention(const at::Tensor& qkv, std::int64_t tokens, const Attention
                                          tokens,
                                          c.heads,
                                          c.head_dim,
-                                         static_cast<std::int64_t>(mask_kind(c.mask)),
-                                         0};
-    return AttentionFunction::apply(qkv.contiguous(), OptionalTensor(), optional(c.cos),
-                                    optional(c.sin), dims, c.mask_rate);
+                                         static_cast<std::int64_t>(mask_kind(c.mask))};
+    return AttentionFunction::apply(qkv.contiguous(), OptionalTensor(), optional(c.rotation.cos),
+                                    optional(c.rotation.sin), OptionalTensor(), OptionalTensor(),
+                                    dims, c.mask_rate);
   }
   std::vector<at::Tensor> heads = split_heads(qkv, tokens, 3, c);
-  if (c.cos.defined()) {
-    for (std::size_t i = 0; i < 2; ++i) heads[i] = rotate(heads[i], c.cos, c.sin);
-  }
+  for (std::size_t i = 0; i < 2; ++i) heads[i] = rotate(heads[i], c.rotation);
   const at::Tensor weights = attention_weights(heads[0], heads[1], c);
   return merge_heads(at::matmul(weights.to(heads[2].scalar_type()), heads[2]));
 }
 
-at::Tensor read_attention(const at::Tensor& q, const at::Tensor& kv, std::int64_t tokens,
-                          std::int64_t position, const AttentionConstants& c, const Exec& exec) {
+at::Tensor cross_attention(const at::Tensor& q, const at::Tensor& kv, std::int64_t keys,
+                           const AttentionConstants& c, const Rotation& key_rotation,
+                           const Exec& exec) {
+  const std::int64_t batch = kv.size(0) / keys;
+  const std::int64_t queries = q.size(0) / batch;
   if (use_fused(q, exec)) {
     const std::vector<std::int64_t> dims{
-        q.size(0), 1,          tokens,
-        c.heads,   c.head_dim, static_cast<std::int64_t>(kernels::MaskKind::kNone),
-        position};
-    return AttentionFunction::apply(q.contiguous(), optional(kv.contiguous()), optional(c.cos),
-                                    optional(c.sin), dims, 0.0);
+        batch,   queries,    keys,
+        c.heads, c.head_dim, static_cast<std::int64_t>(kernels::MaskKind::kNone)};
+    return AttentionFunction::apply(q.contiguous(), optional(kv.contiguous()),
+                                    optional(c.rotation.cos), optional(c.rotation.sin),
+                                    optional(key_rotation.cos), optional(key_rotation.sin), dims,
+                                    0.0);
   }
-  at::Tensor query = split_heads(q, 1, 1, c)[0];
-  std::vector<at::Tensor> heads = split_heads(kv, tokens, 2, c);
-  if (c.cos.defined()) {
-    query = rotate(query, c.cos.narrow(0, position, 1), c.sin.narrow(0, position, 1));
-    heads[0] = rotate(heads[0], c.cos, c.sin);
-  }
+  const at::Tensor query = rotate(split_heads(q, queries, 1, c)[0], c.rotation);
+  std::vector<at::Tensor> heads = split_heads(kv, keys, 2, c);
+  heads[0] = rotate(heads[0], key_rotation);
   AttentionConstants open = c;
   open.mask = arch::Mask::kBidirectional;
   const at::Tensor weights = attention_weights(query, heads[0], open);

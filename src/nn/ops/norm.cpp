@@ -99,7 +99,9 @@ at::Tensor stock_norm(const at::Tensor& x, const NormParameters& norm) {
   return wide * at::rsqrt(at::mean(wide * wide, {-1}, true) + norm.eps) * norm.weight;
 }
 
-at::Tensor stock_add(const at::Tensor& x, const Branch& branch) {
+}  // namespace
+
+at::Tensor add_branch(const at::Tensor& x, const Branch& branch) {
   if (!branch.value.defined()) return x;
   if (!branch.sample_scale.defined()) return x + branch.value;
   const std::int64_t samples = branch.sample_scale.size(0);
@@ -108,12 +110,10 @@ at::Tensor stock_add(const at::Tensor& x, const Branch& branch) {
   return x + scaled.view_as(x);
 }
 
-}  // namespace
-
 std::pair<at::Tensor, at::Tensor> add_norm(const at::Tensor& x, const Branch& branch,
                                            const NormParameters& norm, const Exec& exec) {
   if (!use_fused(x, exec)) {
-    at::Tensor sum = stock_add(x, branch);
+    at::Tensor sum = add_branch(x, branch);
     at::Tensor y = stock_norm(sum, norm);
     return {std::move(sum), std::move(y)};
   }

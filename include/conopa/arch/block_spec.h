@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conopa/arch/encoder_spec.h"
+
+namespace conopa::arch {
+
+/// Everything one transformer block needs to run, derived from a spec.
+struct BlockSpec {
+  std::string prefix;      ///< of its tensors' names, e.g. "blocks.3"
+  std::int64_t index = 0;  ///< over the whole encoder (or decoder)
+  std::int64_t stage = 0;  ///< whose map it works on
+  std::int64_t dim = 0;
+  std::int64_t heads = 1;
+  std::int64_t mlp_hidden = 0;
+  std::int64_t window = 0;     ///< 0: attention over the whole map
+  std::int64_t reduction = 1;  ///< side of the patches that keys are pooled from
+  /// Queries and keys have projections of their own (global blocks of a pyramid).
+  bool separate_queries = false;
+  bool rotary = false;
+  Mask mask = Mask::kBidirectional;
+  Norm norm = Norm::kLayer;
+  double norm_eps = 1e-6;
+  Mlp mlp = Mlp::kSwiglu;
+  bool qkv_bias = true;
+  bool proj_bias = true;
+  bool mlp_bias = false;
+  QkNorm qk_norm = QkNorm::kNone;
+  double layer_scale = 0.0;
+  Quantization quantization = Quantization::kNone;
+
+  [[nodiscard]] std::int64_t head_dim() const noexcept { return dim / heads; }
+  /// Name of one of its layers, without ".weight".
+  [[nodiscard]] std::string name(std::string_view layer) const {
+    return prefix + "." + std::string(layer);
+  }
+};
+
+/// The blocks of a resolved spec's encoder, first to last.
+[[nodiscard]] std::vector<BlockSpec> encoder_blocks(const EncoderSpec& spec);
+
+/// The blocks of its decoder; empty without one.
+[[nodiscard]] std::vector<BlockSpec> decoder_blocks(const EncoderSpec& spec);
+
+}  // namespace conopa::arch

@@ -1,0 +1,61 @@
+#include "conopa/arch/block_spec.h"
+
+#include <algorithm>
+
+#include "conopa/arch/tensor_table.h"
+
+namespace conopa::arch {
+
+std::vector<BlockSpec> encoder_blocks(const EncoderSpec& spec) {
+  std::vector<BlockSpec> out;
+  for (const Stage& stage : spec.stages()) {
+    for (std::int64_t i = 0; i < stage.depth; ++i) {
+      const std::int64_t index = stage.first_block + i;
+      const bool local = stage.window > 0 && i % 2 == 0;
+      const bool rotates =
+          spec.rotary != Rotary::kNone &&
+          std::ranges::find(spec.rope_off_blocks, index) == spec.rope_off_blocks.end();
+      out.push_back({.prefix = spec.pyramid() ? names::stage_block(stage.index, i)
+                                              : names::block_prefix(index),
+                     .index = index,
+                     .stage = stage.index,
+                     .dim = stage.dim,
+                     .heads = stage.heads,
+                     .mlp_hidden = stage.mlp_hidden,
+                     .window = local ? stage.window : 0,
+                     .reduction = local ? 1 : stage.reduction,
+                     .separate_queries = spec.pyramid() && !local,
+                     .rotary = rotates,
+                     .mask = spec.mask,
+                     .norm = spec.norm,
+                     .norm_eps = spec.norm_eps,
+                     .mlp = spec.mlp,
+                     .qkv_bias = spec.qkv_bias,
+                     .proj_bias = spec.proj_bias,
+                     .mlp_bias = spec.mlp_bias,
+                     .qk_norm = spec.qk_norm,
+                     .layer_scale = spec.layer_scale,
+                     .quantization = spec.quantization});
+    }
+  }
+  return out;
+}
+
+std::vector<BlockSpec> decoder_blocks(const EncoderSpec& spec) {
+  std::vector<BlockSpec> out;
+  if (spec.decoder == Decoder::kNone) return out;
+  const auto hidden =
+      static_cast<std::int64_t>(spec.decoder_mlp_ratio * static_cast<double>(spec.decoder_dim));
+  for (std::int64_t i = 0; i < spec.decoder_depth; ++i) {
+    out.push_back({.prefix = names::decoder_block(i),
+                   .index = i,
+                   .dim = spec.decoder_dim,
+                   .heads = spec.decoder_heads,
+                   .mlp_hidden = hidden,
+                   .mlp = Mlp::kGelu,
+                   .mlp_bias = true});
+  }
+  return out;
+}
+
+}  // namespace conopa::arch

@@ -1,0 +1,239 @@
+#include "arch/table_builder.h"
+
+#include <cmath>
+
+#include "conopa/arch/block_spec.h"
+
+namespace conopa::arch {
+namespace {
+
+// timm's trunc_normal_ bounds are absolute (±2), so with this deviation it is a plain normal.
+constexpr double kLinearStd = 0.02;
+// Deviation of feed-forward biases under kXavier.
+constexpr double kBiasStd = 1e-6;
+
+class Builder {
+ public:
+  Builder(const EncoderSpec& spec, std::vector<TensorEntry>& out) : spec_(spec), out_(out) {}
+
+  void build() {
+    class_token();
+    for (const Stage& stage : spec_.stages()) embedding(stage);
+    for (const BlockSpec& block : encoder_blocks(spec_)) {
+      layer_ = block.index + 1;
+      add_block(block);
+      const Stage& stage = spec_.stages()[static_cast<std::size_t>(block.stage)];
+      if (spec_.position == Position::kConditional && block.index == stage.first_block) {
+        conditional(stage);
+      }
+    }
+    layer_ = spec_.depth + 1;
+    norm(std::string(names::kFinalNorm), spec_.dim, spec_.norm);
+    if (spec_.num_classes > 0) head();
+    if (spec_.neck == Neck::kDeconvPyramid) deconv_pyramid();
+    if (spec_.decoder == Decoder::kMae) decoder();
+  }
+
+ private:
+  TensorEntry& add(std::string name, Shape shape, Init init, double value, bool decay) {
+    out_.push_back({.name = std::move(name),
+                    .shape = std::move(shape),
+                    .init = init,
+                    .value = value,
+                    .decay = decay,
+                    .layer = layer_});
+    return out_.back();
+  }
+  void buffer(std::string name, Shape shape, double value) {
+    add(std::move(name), std::move(shape), Init::kConstant, value, false).trainable = false;
+  }
+
+  void class_token() {
+    if (!spec_.has_class_token()) return;
+    add(std::string(names::kClassToken), {1, 1, spec_.dim}, Init::kNormal, kLinearStd, false);
+  }
+
+  void sincos(std::string name, std::int64_t front, const Stage& grid, std::int64_t width,
+              SinCosOrder order) {
+    TensorEntry& entry =
+        add(std::move(name), {1, front + grid.tokens(), width}, Init::kSinCos, 0.0, false);
+    entry.trainable = false;
+    entry.grid_rows = grid.rows;
+    entry.grid_cols = grid.cols;
+    entry.order = order;
+  }
+
+  void position(const Stage& stage) {
+    const std::string name = names::position(spec_, stage.index);
+    if (spec_.position == Position::kLearned) {
+      const bool row = spec_.class_token_in_blocks() || spec_.position_spare_row;
+      add(name, {1, stage.tokens() + (row ? 1 : 0), stage.dim}, Init::kNormal, kLinearStd, false);
+    } else if (spec_.position == Position::kSinCos) {
+      const bool row = spec_.class_token_in_blocks() || spec_.position_spare_row;
+      sincos(name, row ? 1 : 0, stage, stage.dim, SinCosOrder::kColumnFirst);
+    }
+  }
+
+  // A convolution whose stride is its side: [out, in, side, side].
+  void patch_conv(const std::string& prefix, std::int64_t in, std::int64_t out, std::int64_t side) {
+    const auto fan_in = static_cast<double>(in * side * side);
+    const auto fan_out = static_cast<double>(out * side * side);
+    const Shape shape{out, in, side, side};
+    if (spec_.weight_init == WeightInit::kXavier) {
+      const double bound = std::sqrt(6.0 / (fan_in + static_cast<double>(out)));
+      add(prefix + ".weight", shape, Init::kUniform, bound, true);
+      add(prefix + ".bias", {out}, Init::kConstant, 0.0, false);
+    } else if (spec_.conv_init == ConvInit::kFanOut) {
+      add(prefix + ".weight", shape, Init::kNormal, std::sqrt(2.0 / fan_out), true);
+      add(prefix + ".bias", {out}, Init::kConstant, 0.0, false);
+    } else {
+      const double bound = 1.0 / std::sqrt(fan_in);
+      add(prefix + ".weight", shape, Init::kUniform, bound, true);
+      add(prefix + ".bias", {out}, Init::kUniform, bound, false);
+    }
+  }
+
+  void embedding(const Stage& stage) {
+    position(stage);
+    patch_conv(names::patch_proj(spec_, stage.index), stage.channels, stage.dim, stage.patch);
+    if (spec_.patch_norm) norm(names::patch_norm(spec_, stage.index), stage.dim, spec_.norm);
+  }
+
+  void conditional(const Stage& stage) {
+    const std::string prefix = names::conditional(stage.index);
+    add(prefix + ".weight", {stage.dim, 1, 3, 3}, Init::kNormal, std::sqrt(2.0 / 9.0), true);
+    add(prefix + ".bias", {stage.dim}, Init::kConstant, 0.0, false);
+  }
+
+  void norm(const std::string& prefix, std::int64_t width, Norm kind) {
+    add(prefix + ".weight", {width}, Init::kConstant, 1.0, false);
+    if (kind == Norm::kLayer) add(prefix + ".bias", {width}, Init::kConstant, 0.0, false);
+  }
+
+  void linear(const std::string& prefix, std::int64_t in, std::int64_t out, bool bias,
+              double bias_std = 0.0) {
+    if (spec_.weight_init == WeightInit::kXavier) {
+      add(prefix + ".weight", {out, in}, Init::kUniform,
+          std::sqrt(6.0 / static_cast<double>(in + out)), true);
+    } else {
+      add(prefix + ".weight", {out, in}, Init::kNormal, kLinearStd, true);
+    }
+    if (!bias) return;
+    const bool noisy = bias_std > 0.0 && spec_.weight_init == WeightInit::kXavier;
+    add(prefix + ".bias", {out}, noisy ? Init::kNormal : Init::kConstant, noisy ? bias_std : 0.0,
+        false);
+  }
+
+  // A linear layer of a block, with the step sizes of quantisation-aware training if asked for.
+  void block_linear(const BlockSpec& b, std::string_view layer, std::int64_t in, std::int64_t out,
+                    bool bias, double bias_std = 0.0) {
+    const std::string prefix = b.name(layer);
+    linear(prefix, in, out, bias, bias_std);
+    if (b.quantization != Quantization::kLsq) return;
+    add(prefix + ".alpha", {out}, Init::kConstant, 1.0, false);
+    buffer(prefix + ".init_state", {1}, 0.0);
+    activation_quantizer(prefix + ".act", in);
+  }
+
+  void activation_quantizer(const std::string& prefix, std::int64_t width) {
+    add(prefix + ".alpha", {width}, Init::kConstant, 1.0, false);
+    add(prefix + ".zero_point", {width}, Init::kConstant, 0.0, false);
+    buffer(prefix + ".init_state", {1}, 0.0);
+    buffer(prefix + ".signed", {1}, 0.0);
+  }
+
+  void attention(const BlockSpec& b) {
+    if (b.separate_queries) {
+      block_linear(b, names::kQuery, b.dim, b.dim, b.qkv_bias);
+      if (b.reduction > 1) {
+        patch_conv(b.name(names::kPool), b.dim, b.dim, b.reduction);
+        norm(b.name(names::kPoolNorm), b.dim, b.norm);
+      }
+      block_linear(b, names::kKeyValue, b.dim, 2 * b.dim, b.qkv_bias);
+    } else {
+      block_linear(b, names::kQkv, b.dim, 3 * b.dim, b.qkv_bias);
+    }
+    if (b.qk_norm == QkNorm::kRmsAfterRotary) {
+      for (const auto layer : {names::kQueryNorm, names::kKeyNorm}) {
+        add(b.name(layer) + ".weight", {b.head_dim()}, Init::kConstant, 1.0, false);
+      }
+    }
+    block_linear(b, names::kProj, b.dim, b.dim, b.proj_bias);
+    if (b.quantization == Quantization::kLsq) {
+      for (const auto act : {names::kQueryAct, names::kKeyAct, names::kValueAct, names::kMapAct}) {
+        activation_quantizer(b.name(act), b.heads);
+      }
+    }
+  }
+
+  void add_block(const BlockSpec& b) {
+    norm(b.name(names::kNorm1), b.dim, b.norm);
+    attention(b);
+    norm(b.name(names::kNorm2), b.dim, b.norm);
+    if (b.mlp == Mlp::kSwiglu) {
+      block_linear(b, names::kGate, b.dim, b.mlp_hidden, b.mlp_bias, kBiasStd);
+    }
+    block_linear(b, names::kUp, b.dim, b.mlp_hidden, b.mlp_bias, kBiasStd);
+    block_linear(b, names::kDown, b.mlp_hidden, b.dim, b.mlp_bias, kBiasStd);
+    if (b.layer_scale > 0.0) {
+      add(b.name(names::kScale1), {b.dim}, Init::kConstant, b.layer_scale, false);
+      add(b.name(names::kScale2), {b.dim}, Init::kConstant, b.layer_scale, false);
+    }
+  }
+
+  void batch_statistics(const std::string& prefix, std::int64_t width) {
+    buffer(prefix + ".running_mean", {width}, 0.0);
+    buffer(prefix + ".running_var", {width}, 1.0);
+    buffer(prefix + ".num_batches_tracked", {}, 0.0);
+  }
+
+  void head() {
+    const std::string prefix(names::kHead);
+    if (spec_.head_norm == HeadNorm::kBatch) {
+      batch_statistics(std::string(names::kHeadNorm), spec_.dim);
+    }
+    add(prefix + ".weight", {spec_.num_classes, spec_.dim}, Init::kNormal, spec_.head_init_std,
+        true);
+    add(prefix + ".bias", {spec_.num_classes}, Init::kConstant, 0.0, false);
+  }
+
+  void deconv(std::int64_t level, std::int64_t index) {
+    const std::int64_t D = spec_.dim;
+    const double bound = 1.0 / std::sqrt(static_cast<double>(D * 4));
+    const std::string prefix = names::neck(level, index);
+    add(prefix + ".weight", {D, D, 2, 2}, Init::kUniform, bound, true);
+    add(prefix + ".bias", {D}, Init::kUniform, bound, false);
+  }
+
+  void deconv_pyramid() {
+    const std::string batch_norm = names::neck(1, 1);
+    deconv(1, 0);
+    norm(batch_norm, spec_.dim, Norm::kLayer);
+    batch_statistics(batch_norm, spec_.dim);
+    deconv(1, 3);
+    deconv(2, 0);
+  }
+
+  void decoder() {
+    const std::int64_t W = spec_.decoder_dim;
+    linear(std::string(names::kDecoderEmbed), spec_.dim, W, true);
+    add(std::string(names::kMaskToken), {1, 1, W}, Init::kNormal, kLinearStd, false);
+    sincos(std::string(names::kDecoderPosition), spec_.has_class_token() ? 1 : 0,
+           spec_.stages().front(), W, SinCosOrder::kRowFirst);
+    for (const BlockSpec& block : decoder_blocks(spec_)) add_block(block);
+    norm(std::string(names::kDecoderNorm), W, Norm::kLayer);
+    linear(std::string(names::kDecoderOut), W, spec_.patch * spec_.patch * spec_.channels, true);
+  }
+
+  const EncoderSpec& spec_;
+  std::vector<TensorEntry>& out_;
+  std::int64_t layer_ = 0;
+};
+
+}  // namespace
+
+void build_table(const EncoderSpec& spec, std::vector<TensorEntry>& out) {
+  Builder(spec, out).build();
+}
+
+}  // namespace conopa::arch

@@ -1,0 +1,57 @@
+#include "models.h"
+
+#include "conopa/arch/tensor_table.h"
+#include "conopa/io/checkpoint.h"
+#include "conopa/nn/convert.h"
+
+namespace conopa::parity {
+
+void set_image_size(arch::EncoderSpec& spec, const nlohmann::json& size) {
+  spec.height = size.is_array() ? size.at(0).get<std::int64_t>() : size.get<std::int64_t>();
+  spec.width = size.is_array() ? size.at(1).get<std::int64_t>() : size.get<std::int64_t>();
+}
+
+void load_weights(const Case& c, nn::Parameters& parameters, std::string_view scheme,
+                  const EditTensor& edit) {
+  const auto file = open_checkpoint(c.folder / "weights.pth");
+  const arch::TensorTable& table = parameters.table();
+  const auto source = [&](const std::string& name) -> std::optional<HostTensor> {
+    const arch::ForeignTensor foreign = table.foreign(name, scheme);
+    if (!file->contains(foreign.name)) return std::nullopt;
+    HostTensor value = arch::own_part(foreign, *table.find(name), file->read(foreign.name));
+    return edit ? edit(name, std::move(value)) : value;
+  };
+  parameters.load(source, nn::LoadPolicy::kStrict, c.name);
+}
+
+nn::Encoder load_encoder(const Case& c, const arch::EncoderSpec& spec, std::string_view scheme) {
+  nn::Encoder encoder(spec);
+  load_weights(c, encoder.parameters(), scheme);
+  return encoder;
+}
+
+void compare_parameters(const Case& c, Outcome& out, const nn::Parameters& parameters,
+                        std::string_view scheme, const std::string& prefix, bool gradients,
+                        std::string_view variant) {
+  std::map<std::string, std::vector<float>> found;  // slices in table order
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const std::string& name = parameters.table().entries()[i].name;
+    const std::string expected = prefix + parameters.table().foreign_name(name, scheme);
+    if (!c.io->contains(expected)) continue;
+    const at::Tensor& parameter = parameters.tensors()[i];
+    const at::Tensor value = gradients ? parameter.grad() : parameter;
+    const std::vector<float> part = value.defined() ? values(value) : std::vector<float>{};
+    found[expected].insert(found[expected].end(), part.begin(), part.end());
+  }
+  for (const auto& [name, value] : found) out.compare(name, value, variant);
+}
+
+at::Tensor tensor(const Case& c, const std::string& name) {
+  return nn::to_torch(c.io->read(name), at::kFloat);
+}
+
+std::vector<float> values(const at::Tensor& tensor) {
+  return nn::to_host(tensor.detach().to(at::kFloat)).to_f32();
+}
+
+}  // namespace conopa::parity
