@@ -41,7 +41,7 @@ void load_weights(const TensorSource& source, std::string_view prefix, nn::Param
 }  // namespace
 
 Checkpointer::Checkpointer(const RunFolder& folder, const RunConfig& config, tasks::Task& task,
-                           AdamW& optimizer, WeightAverage* average,
+                           Optimizer& optimizer, WeightAverage* average,
                            std::vector<std::string> class_names)
     : folder_(folder),
       config_(config),

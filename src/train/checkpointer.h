@@ -19,7 +19,7 @@ class Checkpointer {
  public:
   /// All are kept by reference; `average` may be null.
   Checkpointer(const RunFolder& folder, const RunConfig& config, tasks::Task& task,
-               AdamW& optimizer, WeightAverage* average, std::vector<std::string> class_names);
+               Optimizer& optimizer, WeightAverage* average, std::vector<std::string> class_names);
 
   /// Writes `last`.
   /// @param mask_rate  α that the model is to be used with.
@@ -52,7 +52,7 @@ class Checkpointer {
   const RunFolder& folder_;
   const RunConfig& config_;
   tasks::Task& task_;
-  AdamW& optimizer_;
+  Optimizer& optimizer_;
   WeightAverage* average_;
   std::vector<std::string> class_names_;
 };

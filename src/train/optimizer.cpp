@@ -1,152 +1,93 @@
 #include "conopa/train/optimizer.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/scalar_tensor.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "conopa/core/error.h"
-#include "conopa/kernels/adamw.h"
 #include "conopa/nn/convert.h"
+#include "conopa/train/adamw.h"
+#include "conopa/train/lamb.h"
+#include "conopa/train/lars.h"
 
 namespace conopa::train {
-namespace {
 
-constexpr std::string_view kFirst = "exp_avg.";
-constexpr std::string_view kSecond = "exp_avg_sq.";
-
-bool use_kernels(const at::Tensor& tensor, nn::Ops ops) {
-  return ops != nn::Ops::kStock && tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat;
-}
-
-std::string joined(std::string_view prefix, const std::string& name) {
-  return std::string(prefix) + name;
-}
-
-}  // namespace
-
-AdamW::AdamW(nn::Parameters& parameters, const OptimOptions& options, nn::Ops ops)
-    : parameters_(parameters),
-      beta1_(options.betas.at(0)),
-      beta2_(options.betas.at(1)),
-      eps_(options.eps),
-      ops_(ops) {
+Optimizer::Optimizer(nn::Parameters& parameters, const OptimOptions& options, nn::Ops ops,
+                     std::vector<std::string_view> moments)
+    : parameters_(parameters), ops_(ops), moments_(std::move(moments)) {
   const std::vector<arch::TensorEntry>& entries = parameters.table().entries();
   std::int64_t top = 0;
   for (const arch::TensorEntry& entry : entries) top = std::max(top, entry.layer);
   for (std::size_t i = 0; i < entries.size(); ++i) {
+    const at::Tensor& tensor = parameters.tensors()[i];
     Slot slot{
         .lr_factor = std::pow(options.layer_decay, static_cast<double>(top - entries[i].layer)),
         .decay = entries[i].decay,
-        .exp_avg = {},
-        .exp_avg_sq = {}};
-    if (entries[i].trainable) {
-      slot.exp_avg = at::zeros_like(parameters.tensors()[i].detach());
-      slot.exp_avg_sq = at::zeros_like(slot.exp_avg);
+        .moments = {}};
+    for (std::size_t m = 0; tensor.requires_grad() && m < moments_.size(); ++m) {
+      slot.moments.push_back(at::zeros_like(tensor.detach()));
     }
     slots_.push_back(std::move(slot));
   }
 }
 
-void AdamW::step(double lr, double weight_decay, double grad_scale) {
+std::string Optimizer::key(std::size_t moment, std::size_t tensor) const {
+  return fmt::format("{}.{}", moments_[moment], parameters_.table().entries()[tensor].name);
+}
+
+void Optimizer::step(double lr, double weight_decay, double grad_scale) {
   const at::NoGradGuard no_grad;
   ++steps_;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const at::Tensor& parameter = parameters_.tensors()[i];
-    if (!slots_[i].exp_avg.defined() || !parameter.grad().defined()) continue;
-    update(parameter, slots_[i], lr * slots_[i].lr_factor, slots_[i].decay ? weight_decay : 0.0,
-           grad_scale);
+    const Slot& slot = slots_[i];
+    if (slot.moments.empty() || !parameter.grad().defined()) continue;
+    update(parameter, slot.moments,
+           {.lr = lr * slot.lr_factor,
+            .weight_decay = slot.decay ? weight_decay : 0.0,
+            .grad_scale = grad_scale});
   }
 }
 
-void AdamW::update(const at::Tensor& parameter, const Slot& slot, double lr, double weight_decay,
-                   double grad_scale) const {
-  at::Tensor grad = parameter.grad();
-  if (use_kernels(parameter, ops_)) {
-    grad = grad.contiguous();
-    const kernels::AdamWOptions options{.lr = lr,
-                                        .beta1 = beta1_,
-                                        .beta2 = beta2_,
-                                        .eps = eps_,
-                                        .weight_decay = weight_decay,
-                                        .step = steps_,
-                                        .grad_scale = static_cast<float>(grad_scale)};
-    kernels::adamw_step(options, nn::floats(parameter), nn::floats(slot.exp_avg),
-                        nn::floats(slot.exp_avg_sq), nn::floats(grad));
-    return;
-  }
-  const auto count = static_cast<double>(steps_);
-  const double correction1 = 1.0 - std::pow(beta1_, count);
-  const double correction2 = 1.0 - std::pow(beta2_, count);
-  if (grad_scale != 1.0) grad = grad * grad_scale;
-  parameter.mul_(1.0 - lr * weight_decay);
-  slot.exp_avg.mul_(beta1_).add_(grad, 1.0 - beta1_);
-  slot.exp_avg_sq.mul_(beta2_).addcmul_(grad, grad, 1.0 - beta2_);
-  const at::Tensor denominator = slot.exp_avg_sq.sqrt().div_(std::sqrt(correction2)).add_(eps_);
-  parameter.addcdiv_(slot.exp_avg, denominator, -lr / correction1);
-}
-
-std::vector<NamedTensor> AdamW::state() const {
+std::vector<NamedTensor> Optimizer::state() const {
   std::vector<NamedTensor> out;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!slots_[i].exp_avg.defined()) continue;
-    const std::string& name = parameters_.table().entries()[i].name;
-    out.push_back({joined(kFirst, name), host_view(slots_[i].exp_avg)});
-    out.push_back({joined(kSecond, name), host_view(slots_[i].exp_avg_sq)});
+    for (std::size_t m = 0; m < slots_[i].moments.size(); ++m) {
+      out.push_back({key(m, i), host_view(slots_[i].moments[m])});
+    }
   }
   return out;
 }
 
-void AdamW::load_state(const TensorSource& source, std::int64_t steps) {
+void Optimizer::load_state(const TensorSource& source, std::int64_t steps) {
   // Read completely before anything is replaced.
-  std::vector<std::pair<at::Tensor, at::Tensor>> loaded(slots_.size());
+  std::vector<std::vector<at::Tensor>> loaded(slots_.size());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!slots_[i].exp_avg.defined()) continue;
-    const std::string& name = parameters_.table().entries()[i].name;
-    loaded[i] = {at::empty_like(slots_[i].exp_avg), at::empty_like(slots_[i].exp_avg_sq)};
-    copy_from(source, joined(kFirst, name), loaded[i].first);
-    copy_from(source, joined(kSecond, name), loaded[i].second);
+    for (std::size_t m = 0; m < slots_[i].moments.size(); ++m) {
+      loaded[i].push_back(at::empty_like(slots_[i].moments[m]));
+      copy_from(source, key(m, i), loaded[i].back());
+    }
   }
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    std::tie(slots_[i].exp_avg, slots_[i].exp_avg_sq) = std::move(loaded[i]);
-  }
+  for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].moments = std::move(loaded[i]);
   steps_ = steps;
 }
 
-at::Tensor gradient_norm(const nn::Parameters& parameters, nn::Ops ops) {
-  const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> parts;
-  double sum = 0.0;
-  for (const at::Tensor& parameter : parameters.tensors()) {
-    const at::Tensor& grad = parameter.grad();
-    if (!grad.defined()) continue;
-    if (use_kernels(grad, ops)) {
-      sum += kernels::sum_of_squares(nn::floats(grad.contiguous()));
-    } else {
-      parts.push_back(grad.to(at::kDouble).square().sum());
-    }
+std::unique_ptr<Optimizer> make_optimizer(nn::Parameters& parameters, const OptimOptions& options,
+                                          nn::Ops ops) {
+  switch (options.optimizer) {
+    case OptimizerKind::kAdamW:
+      return std::make_unique<AdamW>(parameters, options, ops);
+    case OptimizerKind::kLamb:
+      return std::make_unique<Lamb>(parameters, options, ops);
+    case OptimizerKind::kLars:
+      return std::make_unique<Lars>(parameters, options, ops);
   }
-  if (parts.empty()) return at::scalar_tensor(std::sqrt(sum), at::kDouble);
-  return at::stack(parts).sum().add_(sum).sqrt_();
-}
-
-double clip_factor(double norm, double max_norm) noexcept {
-  if (max_norm <= 0.0 || !std::isfinite(norm)) return 1.0;
-  return std::min(1.0, max_norm / (norm + 1e-6));
-}
-
-void clip_gradients(nn::Parameters& parameters, const at::Tensor& norm, double max_norm) {
-  const at::NoGradGuard no_grad;
-  const at::Tensor factor = ((norm + 1e-6).reciprocal() * max_norm).clamp_max_(1.0);
-  for (const at::Tensor& parameter : parameters.tensors()) {
-    if (parameter.grad().defined()) parameter.mutable_grad().mul_(factor);
-  }
+  throw std::logic_error("unknown optimiser");
 }
 
 HostTensor host_view(const at::Tensor& tensor) {

@@ -28,13 +28,18 @@ void ModelOptions::visit(FieldVisitor& v) {
 }
 
 void OptimOptions::visit(FieldVisitor& v) {
+  enum_field(v, "optimizer", optimizer, "rule of the updates");
+  enum_field(v, "schedule", schedule,
+             "learning rate per step, per epoch, or per epoch and one epoch late");
   v.field("lr_peak", lr_peak, "learning rate after the warm-up");
   v.field("lr_final", lr_final, "learning rate the cosine falls to");
   v.field("lr_start", lr_start, "learning rate of the first warm-up step");
   v.field("warmup_epochs", warmup_epochs, "epochs of linear warm-up; fractions are allowed");
   v.field("weight_decay", weight_decay, "of matrices; biases, norms and embeddings have none");
-  v.field("betas", betas, "AdamW's averaging factors");
-  v.field("eps", eps, "AdamW's term against division by zero");
+  v.field("betas", betas, "averaging factors of AdamW and LAMB");
+  v.field("momentum", momentum, "of LARS");
+  v.field("trust", trust, "LARS's trust coefficient");
+  v.field("eps", eps, "term against division by zero");
   v.field("clip_grad", clip_grad, "largest global gradient norm; 0 = off");
   v.field("layer_decay", layer_decay, "learning-rate factor per layer below the head; 1 = off");
 }
@@ -46,6 +51,8 @@ void OptimOptions::validate() const {
   require_range("optim", "lr_start", lr_start, 0.0, kHuge);
   require_range("optim", "warmup_epochs", warmup_epochs, 0.0, kHuge);
   require_range("optim", "weight_decay", weight_decay, 0.0, kHuge);
+  require_range("optim", "momentum", momentum, 0.0, 1.0);
+  require_range("optim", "trust", trust, 0.0, kHuge);
   require_range("optim", "eps", eps, 0.0, 1.0);
   require_range("optim", "clip_grad", clip_grad, 0.0, kHuge);
   require_range("optim", "layer_decay", layer_decay, 1e-6, 1.0);
@@ -72,6 +79,8 @@ void TrainOptions::visit(FieldVisitor& v) {
   v.field("epochs", epochs, "passes over the training data");
   v.field("batch", batch, "images per optimiser step");
   v.field("accumulate", accumulate, "micro-batches a step is cut into to save memory");
+  enum_field(v, "loss", loss, "of classification: softmax or one sigmoid per class");
+  enum_field(v, "trainable", trainable, "head: freeze everything below the head");
   enum_field(v, "precision", precision, "arithmetic of matrix products");
   enum_field(v, "ops", ops, "auto: fused kernels on the CPU, stock libtorch elsewhere");
   v.field("device", device, "auto, cpu, cuda or cuda:N");
@@ -132,7 +141,7 @@ void RunConfig::visit(FieldVisitor& v) {
   v.section("augment", augment, "training images");
   v.section("eval_transform", eval_transform, "evaluation images");
   v.section("mixup", mixup, "mixup, cutmix and label smoothing");
-  v.section("optim", optim, "AdamW, warm-up and cosine");
+  v.section("optim", optim, "optimiser, warm-up and cosine");
   v.section("mask", mask, "soft mask during training");
   v.section("drop_path", drop_path, "when stochastic depth acts");
   v.section("train", train, "the loop");
@@ -162,6 +171,10 @@ RunConfig RunConfig::from(Config& config) {
   return run;
 }
 
+tasks::ClassifyOptions classify_options(const RunConfig& config) {
+  return {.loss = config.train.loss, .label_smoothing = config.mixup.label_smoothing};
+}
+
 void RunConfig::resolve(std::int64_t dataset_classes) {
   arch::EncoderSpec& spec = model.spec;
   if (classes_from_data) spec.num_classes = dataset_classes;
@@ -179,6 +192,7 @@ void RunConfig::validate() const {
   mixup.validate();
   optim.validate();
   train.validate();
+  classify_options(*this).validate();
   const arch::EncoderSpec& spec = model.spec;
   const auto same_size = [&spec](std::string_view where, const auto& t) {
     if (t.height == spec.height && t.width == spec.width && t.channels == spec.channels) return;

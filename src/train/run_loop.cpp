@@ -29,9 +29,12 @@ RunLoop::RunLoop(const RunObjects& objects)
       options_(objects.options),
       task_(objects.task),
       steps_per_epoch_(objects.train_loader.steps_per_epoch() / config_.train.accumulate),
-      lr_(cosine_schedule(
-          config_.optim.lr_peak, config_.optim.lr_final, config_.train.epochs, steps_per_epoch_,
-          {.epochs = config_.optim.warmup_epochs, .start = config_.optim.lr_start})),
+      lr_(lr_schedule(
+          {.mode = config_.optim.schedule,
+           .peak = config_.optim.lr_peak,
+           .final = config_.optim.lr_final,
+           .warmup = {.epochs = config_.optim.warmup_epochs, .start = config_.optim.lr_start}},
+          config_.train.epochs, steps_per_epoch_)),
       decay_(cosine_schedule(config_.optim.weight_decay, config_.optim.weight_decay,
                              config_.train.epochs, steps_per_epoch_)),
       mask_(mask_schedule(config_.mask.schedule, config_.train.epochs, steps_per_epoch_)),
@@ -42,10 +45,10 @@ RunLoop::RunLoop(const RunObjects& objects)
                           config_.train.epochs, steps_per_epoch_)),
       clock_(options_, config_.train),
       folder_(config_.output.dir),
-      optimizer_(task_.parameters(), config_.optim, config_.train.ops),
+      optimizer_(make_optimizer(task_.parameters(), config_.optim, config_.train.ops)),
       average_(make_average(task_, config_.train)),
-      runner_(task_, optimizer_, average_ ? &*average_ : nullptr, config_),
-      checkpointer_(folder_, config_, task_, optimizer_, average_ ? &*average_ : nullptr,
+      runner_(task_, *optimizer_, average_ ? &*average_ : nullptr, config_),
+      checkpointer_(folder_, config_, task_, *optimizer_, average_ ? &*average_ : nullptr,
                     objects.parts.train.dataset->class_names()) {}
 
 TrainState RunLoop::open_folder() {
@@ -211,7 +214,7 @@ void RunLoop::log_interval(const StepPlan& plan) {
 void RunLoop::save() {
   drain();
   state_.events = log_->events();
-  state_.updates = optimizer_.steps();
+  state_.updates = optimizer_->steps();
   state_.average_updates = average_ ? average_->updates() : 0;
   checkpointer_.save(state_, mask_rate());
   clock_.saved();

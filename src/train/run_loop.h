@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,7 +68,7 @@ class RunLoop {
   std::vector<double> lr_, decay_, mask_, drop_;
   RunClock clock_;
   RunFolder folder_;
-  AdamW optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   std::optional<WeightAverage> average_;
   StepRunner runner_;
   Checkpointer checkpointer_;

@@ -12,6 +12,7 @@
 #include "conopa/tasks/classify.h"
 #include "conopa/tasks/runtime.h"
 #include "conopa/train/initial_weights.h"
+#include "conopa/train/trainable.h"
 
 namespace conopa::train {
 namespace {
@@ -78,9 +79,8 @@ std::unique_ptr<tasks::Task> make_task(const RunConfig& config) {
     load_initial_weights(config.train.init_from, config.model.spec, encoder.parameters(),
                          config.train.init_policy);
   }
-  tasks::ClassifyOptions options;
-  options.label_smoothing = config.mixup.label_smoothing;
-  return std::make_unique<tasks::ClassifyTask>(std::move(encoder), options);
+  apply_trainable(encoder.parameters(), config.train.trainable);
+  return std::make_unique<tasks::ClassifyTask>(std::move(encoder), classify_options(config));
 }
 
 std::vector<std::pair<std::string, std::string>> environment_facts(const RunOptions& options,

@@ -1,5 +1,6 @@
 #include "conopa/train/schedule.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -33,6 +34,19 @@ std::int64_t steps_of(std::string_view where, std::string_view what, double epoc
   return std::llround(steps);
 }
 
+double half_cosine(double base, double final, double angle) {
+  return final + 0.5 * (base - final) * (1.0 + std::cos(angle));
+}
+
+// The learning rate of epoch number `t`.
+double epoch_value(const LrSchedule& s, std::int64_t t, std::int64_t epochs) {
+  const auto number = static_cast<double>(t);
+  if (number < s.warmup.epochs) {
+    return s.warmup.start + (s.peak - s.warmup.start) * number / s.warmup.epochs;
+  }
+  return half_cosine(s.peak, s.final, std::numbers::pi * number / static_cast<double>(epochs));
+}
+
 // Early part by shape from `rate` down, late part constant.
 std::vector<double> two_parts(CutoffShape shape, double early, double late, std::int64_t cut,
                               std::int64_t total) {
@@ -55,8 +69,25 @@ std::vector<double> cosine_schedule(double base, double final, std::int64_t epoc
   append_line(out, warmup.start, base, warm);
   const auto length = static_cast<double>(total - warm);
   for (std::int64_t i = 0; i < total - warm; ++i) {
-    const double angle = std::numbers::pi * static_cast<double>(i) / length;
-    out.push_back(final + 0.5 * (base - final) * (1.0 + std::cos(angle)));
+    out.push_back(half_cosine(base, final, std::numbers::pi * static_cast<double>(i) / length));
+  }
+  return out;
+}
+
+std::vector<double> lr_schedule(const LrSchedule& schedule, std::int64_t epochs,
+                                std::int64_t steps_per_epoch) {
+  if (schedule.mode == LrMode::kStep) {
+    return cosine_schedule(schedule.peak, schedule.final, epochs, steps_per_epoch, schedule.warmup);
+  }
+  const std::int64_t total = total_steps("schedule", epochs, steps_per_epoch);
+  static_cast<void>(
+      steps_of("schedule", "the warm-up", schedule.warmup.epochs, steps_per_epoch, total));
+  const std::int64_t lag = schedule.mode == LrMode::kEpochLagged ? 1 : 0;
+  std::vector<double> out;
+  out.reserve(static_cast<std::size_t>(total));
+  for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
+    const double value = epoch_value(schedule, std::max<std::int64_t>(0, epoch - lag), epochs);
+    out.insert(out.end(), static_cast<std::size_t>(steps_per_epoch), value);
   }
   return out;
 }

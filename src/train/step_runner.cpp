@@ -8,10 +8,11 @@
 #include <utility>
 
 #include "conopa/core/error.h"
+#include "conopa/train/gradients.h"
 
 namespace conopa::train {
 
-StepRunner::StepRunner(tasks::Task& task, AdamW& optimizer, WeightAverage* average,
+StepRunner::StepRunner(tasks::Task& task, Optimizer& optimizer, WeightAverage* average,
                        const RunConfig& config)
     : task_(task), optimizer_(optimizer), average_(average), config_(config) {}
 

@@ -27,7 +27,7 @@ struct StepResult {
   bool applied = true;   ///< false: not finite, weights left alone
 };
 
-/// One optimiser step: micro-batches, gradients, clipping, AdamW, average of weights.
+/// One optimiser step: micro-batches, gradients, clipping, update, average of weights.
 ///
 /// On the CPU a loss or gradient that is not finite is noticed before the update. On other devices
 /// looking at the numbers would stall the queue, so that happens only if steps are to be skipped;
@@ -35,7 +35,8 @@ struct StepResult {
 class StepRunner {
  public:
   /// All are kept by reference; `average` may be null.
-  StepRunner(tasks::Task& task, AdamW& optimizer, WeightAverage* average, const RunConfig& config);
+  StepRunner(tasks::Task& task, Optimizer& optimizer, WeightAverage* average,
+             const RunConfig& config);
 
   /// Takes the next `accumulate` micro-batches.
   [[nodiscard]] StepResult run(data::Loader& loader, const StepPlan& plan);
@@ -47,7 +48,7 @@ class StepRunner {
   [[nodiscard]] at::Tensor accumulate(data::Loader& loader, const StepPlan& plan);
 
   tasks::Task& task_;
-  AdamW& optimizer_;
+  Optimizer& optimizer_;
   WeightAverage* average_;
   const RunConfig& config_;
   double wait_s_ = 0.0;

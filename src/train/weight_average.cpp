@@ -31,7 +31,7 @@ void WeightAverage::update() {
       options_.warmup ? std::min(options_.decay, (1.0 + t) / (10.0 + t)) : options_.decay;
   for (std::size_t i = 0; i < average_.size(); ++i) {
     const at::Tensor weights = parameters_.tensors()[i].detach();
-    if (!parameters_.table().entries()[i].trainable) {
+    if (!parameters_.tensors()[i].requires_grad()) {
       average_[i].copy_(weights);
     } else if (weights.device().is_cpu() && options_.ops != nn::Ops::kStock) {
       kernels::ema_update(nn::floats(average_[i]), nn::floats(weights), decay);

@@ -6,7 +6,8 @@
 
 #include "checkers.h"
 #include "conopa/nn/convert.h"
-#include "conopa/train/optimizer.h"
+#include "conopa/train/adamw.h"
+#include "conopa/train/gradients.h"
 #include "models.h"
 
 namespace conopa::parity {

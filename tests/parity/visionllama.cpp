@@ -4,7 +4,7 @@
 
 #include "checkers.h"
 #include "conopa/arch/rotary.h"
-#include "conopa/train/optimizer.h"
+#include "conopa/train/gradients.h"
 #include "models.h"
 
 namespace conopa::parity {

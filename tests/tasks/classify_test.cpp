@@ -91,6 +91,21 @@ double reference_loss(const nn::Encoder& encoder, const data::Batch& batch,
   return loss / static_cast<double>(batch.size());
 }
 
+// The same for a sigmoid per class, averaged over images and classes.
+double reference_binary_loss(const nn::Encoder& encoder, const data::Batch& batch,
+                             const std::vector<double>& targets) {
+  nn::ForwardOptions options;
+  options.training = true;
+  const at::Tensor out = encoder.forward(nn::view_as_torch(batch.images), options).logits;
+  const std::vector<double> logits = nn::to_host(out).to_f64();
+  double loss = 0.0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const double p = 1.0 / (1.0 + std::exp(-logits[i]));
+    loss -= targets[i] * std::log(p) + (1.0 - targets[i]) * std::log(1.0 - p);
+  }
+  return loss / static_cast<double>(logits.size());
+}
+
 std::vector<double> smoothed(const data::Batch& batch, double s) {
   std::vector<double> targets;
   for (const std::int64_t label : batch.labels.data<std::int64_t>()) {
@@ -116,6 +131,42 @@ TEST(ClassifyTaskTest, UsesTheTargetsOfAMixedBatch) {
   ASSERT_FALSE(batch.targets.empty());
   EXPECT_NEAR(task.loss(batch, {}).loss.item<double>(),
               reference_loss(task.encoder(), batch, batch.targets.to_f64()), 1e-5);
+}
+
+TEST(ClassifyTaskTest, BinaryLossTakesLabelsAsOneHot) {
+  ClassifyTask task(toy_encoder(), {.loss = ClassifyLoss::kBce});
+  const data::Batch batch = first_batch(*toy_loader(6, 6));
+  EXPECT_NEAR(task.loss(batch, {}).loss.item<double>(),
+              reference_binary_loss(task.encoder(), batch, smoothed(batch, 0.0)), 1e-6);
+}
+
+TEST(ClassifyTaskTest, BinaryLossCountsEveryMixedClassInFull) {
+  ClassifyTask task(toy_encoder(), {.loss = ClassifyLoss::kBce});
+  data::MixupOptions mixup;
+  mixup.mixup_alpha = 1.0;
+  const data::Batch batch = first_batch(*toy_loader(6, 6, mixup));
+  std::vector<double> targets = batch.targets.to_f64();
+  int mixed = 0;
+  for (double& target : targets) {
+    mixed += target > 0.0 && target < 1.0 ? 1 : 0;
+    target = target > 0.0 ? 1.0 : 0.0;
+  }
+  ASSERT_GT(mixed, 0);
+  EXPECT_NEAR(task.loss(batch, {}).loss.item<double>(),
+              reference_binary_loss(task.encoder(), batch, targets), 1e-6);
+}
+
+TEST(ClassifyTaskTest, BinaryLossRefusesLabelSmoothing) {
+  const ClassifyOptions options{.loss = ClassifyLoss::kBce, .label_smoothing = 0.1};
+  EXPECT_THROW(ClassifyTask(toy_encoder(), options), ConfigError);
+}
+
+TEST(ClassifyTaskTest, EvaluationLossIsCrossEntropyUnderEveryTrainingLoss) {
+  ClassifyTask binary(toy_encoder(), {.loss = ClassifyLoss::kBce});
+  ClassifyTask softmax(toy_encoder());
+  const auto loader = toy_loader(6, 6);
+  EXPECT_EQ(binary.evaluate(*loader, {}).value("loss"),
+            softmax.evaluate(*loader, {}).value("loss"));
 }
 
 TEST(ClassifyTaskTest, LossReachesEveryTrainableTensor) {

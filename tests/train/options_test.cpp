@@ -75,6 +75,40 @@ TEST(RunConfigTest, RefusesFewerClassesThanTheData) {
   EXPECT_THROW(config.resolve(10), ConfigError);
 }
 
+TEST(RunConfigTest, ReadsOptimizerScheduleLossAndWhatIsTrained) {
+  const RunConfig config = read(std::string(kSmall) + R"(
+[optim]
+optimizer = "lars"
+schedule = "epoch_lagged"
+momentum = 0.8
+trust = 0.01
+[train]
+loss = "bce"
+trainable = "head"
+)");
+  EXPECT_EQ(config.optim.optimizer, OptimizerKind::kLars);
+  EXPECT_EQ(config.optim.schedule, LrMode::kEpochLagged);
+  EXPECT_EQ(config.optim.momentum, 0.8);
+  EXPECT_EQ(config.optim.trust, 0.01);
+  EXPECT_EQ(config.train.loss, tasks::ClassifyLoss::kBce);
+  EXPECT_EQ(config.train.trainable, Trainable::kHead);
+}
+
+TEST(RunConfigTest, RefusesLabelSmoothingWithTheBinaryLoss) {
+  try {
+    static_cast<void>(
+        read(std::string(kSmall) + "[mixup]\nlabel_smoothing = 0.1\n[train]\nloss = \"bce\"\n"));
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("mixup.label_smoothing"));
+  }
+}
+
+TEST(OptimOptionsTest, RefusesMomentumAndTrustOutOfRange) {
+  EXPECT_THROW(OptimOptions{.momentum = 1.5}.validate(), ConfigError);
+  EXPECT_THROW(OptimOptions{.trust = -1.0}.validate(), ConfigError);
+}
+
 TEST(TrainOptionsTest, NeedsADividingAccumulation) {
   TrainOptions options;
   options.batch = 10;

@@ -45,6 +45,22 @@ RunConfig two_threads(RunConfig config) {
   return config;
 }
 
+RunConfig lamb(RunConfig config) {
+  config.optim.optimizer = OptimizerKind::kLamb;
+  config.optim.schedule = LrMode::kEpochLagged;
+  config.optim.clip_grad = 1.0;
+  config.train.loss = tasks::ClassifyLoss::kBce;
+  return config;
+}
+
+RunConfig lars_probe(RunConfig config) {
+  config.optim.optimizer = OptimizerKind::kLars;
+  config.optim.lr_peak = 6.4;
+  config.train.trainable = Trainable::kHead;
+  config.train.ema_decay = 0.9;
+  return config;
+}
+
 // The lines of metrics.jsonl without what the clock decides.
 std::string metrics_of(const std::filesystem::path& run_folder) {
   std::istringstream lines(read_bytes(run_folder / "metrics.jsonl"));
@@ -104,7 +120,8 @@ INSTANTIATE_TEST_SUITE_P(Stops, ResumeTest,
                                          Case{"plain", plain, 7}, Case{"plain", plain, 8},
                                          Case{"plain", plain, 11}, Case{"rich", rich, 4},
                                          Case{"rich", rich, 5}, Case{"rich", rich, 9},
-                                         Case{"two threads", two_threads, 5}));
+                                         Case{"two threads", two_threads, 5}, Case{"lamb", lamb, 9},
+                                         Case{"lars probe", lars_probe, 9}));
 
 // Training happens in child processes only: one that was forked after OpenMP started would hang.
 pid_t start(const RunConfig& config) {

@@ -95,6 +95,78 @@ TEST(CosineScheduleTest, RefusesAWarmupBeyondTheRun) {
   EXPECT_THROW(static_cast<void>(cosine_schedule(1.0, 0.0, 2, 5, {.epochs = 2.5})), ConfigError);
 }
 
+// VisionLLaMA's supervised schedule: 800 epochs, 5 of warm-up from 1e-6, peak 3e-3, end 1e-5.
+constexpr LrSchedule supervised(LrMode mode) {
+  return {.mode = mode, .peak = 3e-3, .final = 1e-5, .warmup = {.epochs = 5.0, .start = 1e-6}};
+}
+
+TEST(LrScheduleTest, PerEpochTheCosineCountsFromTheStart) {
+  const std::vector<double> values = lr_schedule(supervised(LrMode::kEpoch), 800, 2);
+  ASSERT_EQ(values.size(), 1600U);
+  const auto epoch = [&](std::size_t e) { return values[2 * e]; };
+  EXPECT_DOUBLE_EQ(epoch(0), 1e-6);
+  EXPECT_DOUBLE_EQ(epoch(1), 0.0006008);
+  EXPECT_DOUBLE_EQ(epoch(4), 0.0024002);
+  EXPECT_NEAR(epoch(5), 0.002999711824520687, 1e-15);
+  EXPECT_NEAR(epoch(400), 0.001505, 1e-15);
+  EXPECT_NEAR(epoch(799), 1.0011527374701519e-05, 1e-15);
+  for (std::size_t i = 0; i < values.size(); i += 2) EXPECT_EQ(values[i], values[i + 1]);
+}
+
+TEST(LrScheduleTest, LaggedRunsTwoEpochsAtTheStartValue) {
+  const std::vector<double> values = lr_schedule(supervised(LrMode::kEpochLagged), 800, 1);
+  ASSERT_EQ(values.size(), 800U);
+  EXPECT_DOUBLE_EQ(values[0], 1e-6);
+  EXPECT_DOUBLE_EQ(values[1], 1e-6);
+  EXPECT_DOUBLE_EQ(values[2], 0.0006008);
+  EXPECT_DOUBLE_EQ(values[5], 0.0024002);
+  EXPECT_NEAR(values[6], 0.002999711824520687, 1e-15);
+  EXPECT_NEAR(values[799], 1.0046109321039454e-05, 1e-15);
+}
+
+TEST(LrScheduleTest, LaggedWithoutWarmupStartsAtThePeak) {
+  expect_close(
+      lr_schedule({.mode = LrMode::kEpochLagged, .peak = 1.0, .final = 0.0, .warmup = {}}, 4, 1),
+      {1.0, 1.0, 0.8535533905932737, 0.5});
+}
+
+// mmengine's LinearLR multiplies by 1 + (1 − f)/((W − 1)·f + (k − 1)(1 − f)) at its step k.
+TEST(LrScheduleTest, PerStepIsLinearLrThenCosine) {
+  constexpr double kFactor = 1e-4;
+  constexpr int kWarm = 8;
+  const std::vector<double> values =
+      lr_schedule({.mode = LrMode::kStep,
+                   .peak = 2.4e-3,
+                   .final = 0.0,
+                   .warmup = {.epochs = 2.0, .start = kFactor * 2.4e-3}},
+                  4, 4);
+  ASSERT_EQ(values.size(), 16U);
+  double expected = kFactor * 2.4e-3;
+  EXPECT_NEAR(values[0], expected, 1e-15);
+  for (int k = 1; k < kWarm; ++k) {
+    expected *= 1.0 + (1.0 - kFactor) / ((kWarm - 1) * kFactor + (k - 1) * (1.0 - kFactor));
+    EXPECT_NEAR(values[static_cast<std::size_t>(k)], expected, 1e-15) << k;
+  }
+  EXPECT_EQ(values[7], 2.4e-3);
+  EXPECT_EQ(values[8], 2.4e-3);
+  EXPECT_NEAR(values[10], 2.4e-3 * 0.8535533905932737, 1e-15);
+  EXPECT_NEAR(values[12], 1.2e-3, 1e-15);
+}
+
+TEST(LrScheduleTest, IsConstantBetweenEqualEnds) {
+  for (const LrMode mode : {LrMode::kStep, LrMode::kEpoch, LrMode::kEpochLagged}) {
+    expect_close(lr_schedule({.mode = mode, .peak = 1e-5, .final = 1e-5, .warmup = {}}, 3, 2),
+                 runs({{6, 1e-5}}));
+  }
+}
+
+TEST(LrScheduleTest, RefusesAWarmupBeyondTheRun) {
+  for (const LrMode mode : {LrMode::kStep, LrMode::kEpoch, LrMode::kEpochLagged}) {
+    EXPECT_THROW(static_cast<void>(lr_schedule({.mode = mode, .warmup = {.epochs = 4.0}}, 3, 2)),
+                 ConfigError);
+  }
+}
+
 TEST(MaskScheduleTest, StandardNeverEnds) {
   expect_close(mask_schedule({.mode = MaskMode::kStandard}, 6, 5), runs({{30, 1.0}}));
 }

@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <sstream>
 
 #include "conopa/core/error.h"
 #include "conopa/io/model_folder.h"
 #include "conopa/nn/convert.h"
 #include "conopa/report/metrics_log.h"
+#include "conopa/train/checkpoint.h"
 #include "tests/train/toy.h"
 
 namespace conopa::train {
@@ -237,6 +239,84 @@ TEST(TrainerTest, StartsFromAModelOfAnotherImageSize) {
   // The class entry comes last and keeps its value.
   EXPECT_EQ(std::vector<float>(values.end() - 16, values.end()),
             std::vector<float>(source.end() - 16, source.end()));
+}
+
+TEST(TrainerTest, AFrozenEncoderKeepsItsBytes) {
+  const TestFolder folder;
+  RunConfig config = toy_config(folder / "run");
+  config.train.trainable = Trainable::kHead;
+  config.train.ema_decay = 0.9;
+  config.train.checkpoint_blocks = true;
+  config.optim.weight_decay = 0.5;
+  Trainer trainer(config, toy_parts(), {});
+  const std::map<std::string, HostTensor> before = trainer.task().parameters().to_host();
+  static_cast<void>(trainer.run());
+  const ModelFolder after = open_model_folder(folder / "run/model");
+  for (const auto& [name, tensor] : before) {
+    const std::vector<float> values = after.weights->read(name).to_f32();
+    if (name.starts_with("head.")) {
+      EXPECT_NE(values, tensor.to_f32()) << name;
+    } else {
+      EXPECT_EQ(values, tensor.to_f32()) << name;
+    }
+  }
+  EXPECT_EQ(open_train_checkpoint(folder / "run/checkpoints/last").resume->names().size(),
+            4 + before.size());  // two moments of weight and bias, the weights beside the average
+}
+
+TEST(TrainerTest, AFrozenEncoderBuildsNoGraph) {
+  const TestFolder folder;
+  RunConfig config = toy_config(folder / "run");
+  config.train.trainable = Trainable::kHead;
+  Trainer trainer(config, toy_parts(), {});
+  const data::Batch batch{.images = HostTensor::zeros(DType::kF32, {2, 1, 8, 8}),
+                          .labels = HostTensor::zeros(DType::kI64, {2}),
+                          .targets = {},
+                          .indices = {0, 1}};
+  trainer.task().loss(batch, {}).loss.backward();
+  const nn::Parameters& parameters = trainer.task().parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const std::string& name = parameters.table().entries()[i].name;
+    EXPECT_EQ(parameters.tensors()[i].grad().defined(), name.starts_with("head.")) << name;
+  }
+}
+
+TEST(TrainerTest, LearnsWithLambAndTheBinaryLoss) {
+  const TestFolder folder;
+  RunConfig config = toy_config(folder / "run");
+  config.train.epochs = 60;
+  config.train.loss = tasks::ClassifyLoss::kBce;
+  config.optim.optimizer = OptimizerKind::kLamb;
+  config.optim.lr_peak = 1.5e-2;
+  config.optim.clip_grad = 1.0;
+  const RunResult result = run(config);
+  EXPECT_GE(result.evaluation->value("top1"), 0.95);
+  // A binary loss starts at log 2, a softmax over four classes at log 4.
+  const auto events = report::read_metrics(folder / "run/metrics.jsonl");
+  ASSERT_EQ(events.front().values.front().first, "loss");
+  EXPECT_NEAR(events.front().values.front().second, std::log(2.0), 0.1);
+}
+
+TEST(TrainerTest, ProbesATrainedEncoderWithLars) {
+  const TestFolder folder;
+  RunConfig config = toy_config(folder / "encoder");
+  config.train.epochs = 30;
+  config.optim.lr_peak = 1e-2;
+  ASSERT_GE(run(config).evaluation->value("top1"), 0.95);
+  RunConfig probe = toy_config(folder / "probe");
+  probe.train.init_from = (folder / "encoder/model").string();
+  probe.train.init_policy = InitPolicy::kPartial;
+  probe.model.spec.num_classes = 5;  // so that the head starts fresh
+  probe.classes_from_data = false;
+  probe.train.trainable = Trainable::kHead;
+  probe.optim.optimizer = OptimizerKind::kLars;
+  probe.optim.lr_peak = 20.0;
+  probe.optim.lr_start = 1e-4 * probe.optim.lr_peak;  // biases begin at 0, where the rate is lr
+  probe.train.epochs = 10;
+  probe.optim.weight_decay = 0.0;
+  const RunResult result = run(probe);
+  EXPECT_GE(result.evaluation->value("top1"), 0.95);
+  EXPECT_LT(result.evaluation->value("loss"), 0.1);
 }
 
 TEST(TrainerTest, TheFinalModelCanBeTheBest) {

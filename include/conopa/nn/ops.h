@@ -111,6 +111,14 @@ struct AttentionConstants {
 [[nodiscard]] at::Tensor label_cross_entropy(const at::Tensor& logits, const at::Tensor& labels,
                                              double smoothing, const Exec& exec);
 
+/// Mean over batch and classes of the binary cross entropy of σ(logits): max(x, 0) − x·t +
+/// log(1 + e^−|x|), which overflows for no logit.
+///
+/// Stock operations under every `exec`: two passes over [B, K] are nothing beside a model.
+/// @param logits  [B, K] float32; targets [B, K], 0 to 1.
+[[nodiscard]] at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& targets,
+                                              const Exec& exec);
+
 /// Runs `body` without keeping its intermediate results and runs it again in the backward pass.
 ///
 /// `body` must be a pure function of its inputs and of parameters that it captures; parameters

@@ -3,6 +3,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "conopa/io/tensor_source.h"
@@ -11,18 +15,17 @@
 
 namespace conopa::train {
 
-/// AdamW over a model's trainable tensors, in the arithmetic of PyTorch's.
+/// An optimiser over a model's trainable tensors: what all of them share. A rule is one subclass.
 ///
 /// Groups come from the TensorTable: weight decay by its flag, and with layer decay λ the learning
-/// rate of layer l is multiplied by λ^(L − l), L being the head's layer. float32 tensors on the CPU
-/// go through the fused kernel, others through stock operations. Tensors without a gradient are
-/// left alone, as in PyTorch.
-/// @source Loshchilov, Hutter, "Decoupled weight decay regularization", ICLR 2019.
-class AdamW {
+/// rate of layer l is multiplied by λ^(L − l), L being the head's layer. Tensors that did not
+/// require a gradient when it was built (buffers, frozen layers) have no state and stay as they
+/// are; tensors without a gradient are left alone for that step, as in PyTorch. Not thread-safe.
+class Optimizer {
  public:
-  /// @param parameters  kept by reference.
-  /// @param ops         kStock keeps off the kernels on the CPU too.
-  AdamW(nn::Parameters& parameters, const OptimOptions& options, nn::Ops ops = nn::Ops::kAuto);
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
 
   /// One update by the gradients the parameters hold, multiplied by `grad_scale`.
   void step(double lr, double weight_decay, double grad_scale = 1.0);
@@ -33,43 +36,55 @@ class AdamW {
   /// Learning-rate factor of tensor i of the table.
   [[nodiscard]] double lr_factor(std::size_t i) const { return slots_.at(i).lr_factor; }
 
-  /// The averages as `exp_avg.NAME` and `exp_avg_sq.NAME`, shared with the optimiser on the CPU:
-  /// write them before the next step.
+  /// The averages as `MOMENT.NAME`, shared with the optimiser on the CPU: write them before the
+  /// next step.
   [[nodiscard]] std::vector<NamedTensor> state() const;
 
   /// Inverse of state().
   /// @throws FormatError if a tensor is missing or has another shape; nothing is changed then.
   void load_state(const TensorSource& source, std::int64_t steps);
 
+ protected:
+  /// The numbers of one tensor's update.
+  struct Update {
+    double lr = 0.0;            ///< with the layer's factor
+    double weight_decay = 0.0;  ///< 0 where the table says none
+    double grad_scale = 1.0;    ///< what the gradient is to be multiplied by
+  };
+
+  /// @param parameters  kept by reference.
+  /// @param ops         kStock keeps off the kernels on the CPU too.
+  /// @param moments     names of the averages kept per tensor, with static storage; all start at 0.
+  Optimizer(nn::Parameters& parameters, const OptimOptions& options, nn::Ops ops,
+            std::vector<std::string_view> moments);
+
+  /// Updates a tensor that has a gradient, in place; called without gradient recording, steps()
+  /// counting this step already. @param moments  in the constructor's order.
+  virtual void update(const at::Tensor& parameter, std::span<const at::Tensor> moments,
+                      const Update& numbers) const = 0;
+
+  [[nodiscard]] nn::Ops ops() const noexcept { return ops_; }
+
  private:
   struct Slot {
     double lr_factor = 1.0;
     bool decay = false;
-    at::Tensor exp_avg;  // undefined for buffers
-    at::Tensor exp_avg_sq;
+    std::vector<at::Tensor> moments;  // none: not optimised
   };
-  void update(const at::Tensor& parameter, const Slot& slot, double lr, double weight_decay,
-              double grad_scale) const;
+  [[nodiscard]] std::string key(std::size_t moment, std::size_t tensor) const;
 
   nn::Parameters& parameters_;
-  double beta1_;
-  double beta2_;
-  double eps_;
   nn::Ops ops_;
+  std::vector<std::string_view> moments_;
   std::int64_t steps_ = 0;
   std::vector<Slot> slots_;
 };
 
-/// Global L2 norm of all gradients, summed in double: a float64 scalar on the parameters' device.
-[[nodiscard]] at::Tensor gradient_norm(const nn::Parameters& parameters,
-                                       nn::Ops ops = nn::Ops::kAuto);
-
-/// What gradients of that norm are multiplied by: min(1, max_norm / (norm + 1e-6)), as PyTorch's
-/// clip_grad_norm_; 1 if max_norm is 0. A norm that is not finite gives 1.
-[[nodiscard]] double clip_factor(double norm, double max_norm) noexcept;
-
-/// The same for a norm on any device, without waiting for it: multiplies the gradients in place.
-void clip_gradients(nn::Parameters& parameters, const at::Tensor& norm, double max_norm);
+/// The optimiser that `options.optimizer` names. Freeze tensors before, see apply_trainable().
+/// @param parameters  kept by reference.
+[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(nn::Parameters& parameters,
+                                                        const OptimOptions& options,
+                                                        nn::Ops ops = nn::Ops::kAuto);
 
 /// A view of a contiguous CPU tensor's memory as a host tensor (kept alive), a copy of any other.
 [[nodiscard]] HostTensor host_view(const at::Tensor& tensor);

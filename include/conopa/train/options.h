@@ -14,6 +14,7 @@
 #include "conopa/data/sampler.h"
 #include "conopa/image/transform.h"
 #include "conopa/nn/ops.h"
+#include "conopa/tasks/classify.h"
 #include "conopa/train/schedule.h"
 
 namespace conopa::train {
@@ -26,14 +27,21 @@ struct ModelOptions {
   void visit(FieldVisitor& v);
 };
 
-/// `[optim]`: AdamW with warm-up and cosine.
+/// The rule that turns gradients into updates; one subclass of Optimizer each.
+enum class OptimizerKind { kAdamW, kLamb, kLars };
+
+/// `[optim]`: the optimiser, warm-up and cosine.
 struct OptimOptions {
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
+  LrMode schedule = LrMode::kStep;  ///< how often the learning rate changes
   double lr_peak = 1e-3;
   double lr_final = 1e-6;
-  double lr_start = 0.0;  ///< of the first warm-up step
+  double lr_start = 0.0;  ///< of the first warm-up step; a start factor f means f·lr_peak
   double warmup_epochs = 0.0;
   double weight_decay = 0.05;
-  std::vector<double> betas = {0.9, 0.999};
+  std::vector<double> betas = {0.9, 0.999};  ///< AdamW, LAMB
+  double momentum = 0.9;                     ///< LARS
+  double trust = 1e-3;                       ///< LARS: its η
   double eps = 1e-8;
   double clip_grad = 0.0;    ///< largest global gradient norm; 0 = off
   double layer_decay = 1.0;  ///< learning-rate factor per layer below the head
@@ -67,11 +75,19 @@ enum class InitPolicy {
   kPartial  ///< start them fresh and say so
 };
 
+/// Which tensors a run changes.
+enum class Trainable {
+  kAll,
+  kHead  ///< linear probing: the rest of the model is a fixed feature extractor
+};
+
 /// `[train]`.
 struct TrainOptions {
   std::int64_t epochs = 10;
   std::int64_t batch = 256;     ///< images per optimiser step
   std::int64_t accumulate = 1;  ///< micro-batches a step is cut into; divides batch
+  tasks::ClassifyLoss loss = tasks::ClassifyLoss::kCrossEntropy;
+  Trainable trainable = Trainable::kAll;
   nn::Precision precision = nn::Precision::kBf16;
   nn::Ops ops = nn::Ops::kAuto;
   std::string device = "auto";
@@ -146,6 +162,9 @@ struct RunConfig {
   void validate() const;
 };
 
+/// What the recipe says to a classification task.
+[[nodiscard]] tasks::ClassifyOptions classify_options(const RunConfig& config);
+
 /// Keys (`train.batch`) that differ between two resolved configs and change what a run computes;
 /// where it writes, how often it saves and how many workers load are left out.
 [[nodiscard]] std::vector<std::string> changed_keys(const RunConfig& a, const RunConfig& b);
@@ -167,6 +186,14 @@ struct conopa::EnumNames<conopa::train::OnNonfinite> {
 template <>
 struct conopa::EnumNames<conopa::train::InitPolicy> {
   static constexpr std::array<std::string_view, 2> kNames = {"strict", "partial"};
+};
+template <>
+struct conopa::EnumNames<conopa::train::OptimizerKind> {
+  static constexpr std::array<std::string_view, 3> kNames = {"adamw", "lamb", "lars"};
+};
+template <>
+struct conopa::EnumNames<conopa::train::Trainable> {
+  static constexpr std::array<std::string_view, 2> kNames = {"all", "head"};
 };
 template <>
 struct conopa::EnumNames<conopa::train::ModelChoice> {

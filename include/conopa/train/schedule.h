@@ -18,12 +18,38 @@ struct Warmup {
 /// Linear warm-up, then half a cosine: linspace(start, base, W) with both ends, then
 /// final + ½(base − final)(1 + cos(πi/M)) for i = 0..M−1, M = epochs·steps_per_epoch − W.
 ///
+/// mmengine's pair LinearLR (start factor f, `convert_to_iter_based`) and CosineAnnealingLR is the
+/// same schedule with start = f·base: its warm-up too reaches `base` at its last step, W − 1.
+///
 /// @return one value per optimiser step. The last is above `final`, which would be step M.
 /// @throws ConfigError if a count is negative or the warm-up is longer than the run.
 /// @source ConvNeXt's and iLLaMA's training code (arXiv 2404.06773): learning rate and decay.
 [[nodiscard]] std::vector<double> cosine_schedule(double base, double final, std::int64_t epochs,
                                                   std::int64_t steps_per_epoch,
                                                   const Warmup& warmup = {});
+
+/// When the learning rate changes. kStep: every step, see cosine_schedule. kEpoch: at every epoch
+/// by its number. kEpochLagged: the same one epoch late, as training code does that sets the rate
+/// after epoch e to the value of number e: epochs 0 and 1 both run at the value of number 0.
+enum class LrMode { kStep, kEpoch, kEpochLagged };
+
+struct LrSchedule {
+  LrMode mode = LrMode::kStep;
+  double peak = 1e-3;
+  double final = 0.0;
+  Warmup warmup;
+};
+
+/// Learning rate, one value per optimiser step; constant without warm-up if peak equals final.
+///
+/// Per epoch the value of number t is start + (peak − start)·t/w for t < w, w the epochs of
+/// warm-up, and final + ½(peak − final)(1 + cos(πt/epochs)) from t = w on: the cosine counts from
+/// the run's start, not from the end of the warm-up, so the peak itself is never quite reached.
+/// @throws ConfigError if a count is negative or the warm-up is longer than the run.
+/// @source per epoch: timm's CosineLRScheduler without warm-up prefix, as DeiT III (arXiv
+///   2204.07118) and VisionLLaMA (arXiv 2403.00522) train, both one epoch late.
+[[nodiscard]] std::vector<double> lr_schedule(const LrSchedule& schedule, std::int64_t epochs,
+                                              std::int64_t steps_per_epoch);
 
 /// kStandard: the rate for the whole run (1 = bidirectional for ever). kSoft: until a cut-off,
 /// causal after it.
@@ -61,6 +87,10 @@ struct DropSchedule {
 
 }  // namespace conopa::train
 
+template <>
+struct conopa::EnumNames<conopa::train::LrMode> {
+  static constexpr std::array<std::string_view, 3> kNames = {"step", "epoch", "epoch_lagged"};
+};
 template <>
 struct conopa::EnumNames<conopa::train::MaskMode> {
   static constexpr std::array<std::string_view, 2> kNames = {"standard", "soft"};

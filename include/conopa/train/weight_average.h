@@ -11,7 +11,8 @@
 
 namespace conopa::train {
 
-/// Exponential moving average of a model's weights, stored apart from them; buffers are copied.
+/// Exponential moving average of a model's weights, stored apart from them; buffers and frozen
+/// tensors are copied.
 ///
 /// average ← d·average + (1 − d)·weights, d = min(decay, (1 + t)/(10 + t)) with warm-up, t updates
 /// done before.

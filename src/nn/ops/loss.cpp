@@ -1,3 +1,4 @@
+#include <ATen/ops/binary_cross_entropy_with_logits.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/log_softmax.h>
@@ -68,6 +69,11 @@ at::Tensor label_cross_entropy(const at::Tensor& logits, const at::Tensor& label
                                        optional(labels.contiguous()), smoothing);
   }
   return at::cross_entropy_loss(logits, labels, {}, 1 /* mean */, -100, smoothing);
+}
+
+at::Tensor binary_cross_entropy(const at::Tensor& logits, const at::Tensor& targets,
+                                const Exec& /*exec*/) {
+  return at::binary_cross_entropy_with_logits(logits, targets, {}, {}, at::Reduction::Mean);
 }
 
 }  // namespace conopa::nn
