@@ -4,7 +4,7 @@
 #include "conopa/core/rng.h"
 #include "conopa/image/resize.h"
 #include "conopa/image/transform.h"
-#include "illama.h"
+#include "models.h"
 
 namespace conopa::parity {
 namespace {

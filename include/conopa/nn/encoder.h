@@ -34,7 +34,7 @@ struct ForwardOptions {
   std::optional<double> drop_path;  ///< peak stochastic-depth rate; default spec.drop_path
   StepRandom random;                ///< used while training
   bool checkpoint_blocks = false;   ///< recompute block activations in the backward pass
-  at::Tensor visible;               ///< [B, K] int64: patches that are encoded; undefined: all
+  at::Tensor visible = {};          ///< [B, K] int64: patches that are encoded; undefined: all
   Capture* capture = nullptr;       ///< filled with every intermediate tensor if given
 };
 
