@@ -82,8 +82,8 @@ image::EvalTransformOptions resized_transform(const image::EvalTransformOptions&
 HostTensor read_resized(const StoredModel& model, const arch::EncoderSpec& to,
                         const std::string& name) {
   HostTensor value = model.weights->read(name);
-  if (name != arch::names::kPosition) return value;
-  return arch::resize_position(model.spec, to, value);
+  if (!arch::is_position(model.spec, name)) return value;
+  return arch::resize_position(model.spec, to, name, value);
 }
 
 }  // namespace conopa::app
