@@ -18,11 +18,12 @@ class Builder {
 
   void build() {
     class_token();
-    for (const Stage& stage : spec_.stages()) embedding(stage);
+    const std::vector<Stage> stages = spec_.stages();
+    for (const Stage& stage : stages) embedding(stage);
     for (const BlockSpec& block : encoder_blocks(spec_)) {
       layer_ = block.index + 1;
       add_block(block);
-      const Stage& stage = spec_.stages()[static_cast<std::size_t>(block.stage)];
+      const Stage& stage = stages[static_cast<std::size_t>(block.stage)];
       if (spec_.position == Position::kConditional && block.index == stage.first_block) {
         conditional(stage);
       }
