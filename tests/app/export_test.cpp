@@ -52,8 +52,8 @@ TEST(ExportCommandTest, JoinsWhatOtherSoftwareKeepsInOneTensor) {
   const TempDir dir;
   write_model(dir / "m", mae_spec());
 
-  const CommandResult result =
-      run_command({"export", dir / "m", "--to", "official", "--out", dir / "m.safetensors", "--json"});
+  const CommandResult result = run_command(
+      {"export", dir / "m", "--to", "official", "--out", dir / "m.safetensors", "--json"});
 
   ASSERT_EQ(result.code, 0) << result.error;
   EXPECT_EQ(Json::parse(result.out)["scheme"], "mmpretrain_mae");
@@ -73,8 +73,9 @@ TEST(ExportCommandTest, JoinsWhatOtherSoftwareKeepsInOneTensor) {
 TEST(ExportCommandTest, ComesBackByImportWithTheSameBytes) {
   const TempDir dir;
   write_model(dir / "m", mae_spec());
-  ASSERT_EQ(run_command({"export", dir / "m", "--to", "official", "--out", dir / "m.safetensors"}).code,
-            0);
+  ASSERT_EQ(
+      run_command({"export", dir / "m", "--to", "official", "--out", dir / "m.safetensors"}).code,
+      0);
 
   const CommandResult result =
       run_command({"import", dir / "m.safetensors", "--out", dir / "back"});
