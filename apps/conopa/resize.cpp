@@ -2,23 +2,22 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "command.h"
-#include "conopa/arch/position_resize.h"
 #include "conopa/core/error.h"
 #include "conopa/core/fields_json.h"
 #include "conopa/core/log.h"
-#include "model_store.h"
+#include "model_resize.h"
 #include "model_text.h"
 #include "tensor_cast.h"
 
 namespace conopa::app {
 namespace {
+
+constexpr std::string_view kSize = "--size";
 
 struct Options {
   std::string model;
@@ -27,38 +26,16 @@ struct Options {
   bool force = false;
 };
 
-std::int64_t parse_side(std::string_view text, std::string_view whole) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < 1) {
-    throw UsageError("--size", "expected pixels such as 384 or HEIGHTxWIDTH, got '{}'", whole);
-  }
-  return value;
-}
-
-std::pair<std::int64_t, std::int64_t> parse_size(std::string_view text) {
-  const std::size_t x = text.find('x');
-  const std::int64_t height = parse_side(text.substr(0, x), text);
-  if (x == std::string_view::npos) return {height, height};
-  return {height, parse_side(text.substr(x + 1), text)};
-}
-
 // A model that is preprocessed as the released ones are stays so at the new size (from 384 pixels
-// on squashed); other choices are kept, a stated resize grows with the image.
-image::EvalTransformOptions resized_transform(const StoredModel& model,
-                                              const arch::EncoderSpec& to) {
-  image::EvalTransformOptions out = model.transform;
+// on squashed); other choices are kept.
+image::EvalTransformOptions next_transform(const StoredModel& model, const arch::EncoderSpec& to) {
+  image::EvalTransformOptions out = resized_transform(model.transform, model.spec, to);
   const image::EvalTransformOptions usual = default_transform(model.spec);
-  out.height = to.height;
-  out.width = to.width;
   if (out.mode == usual.mode && out.crop_pct == usual.crop_pct &&
-      out.resize_short == usual.resize_short) {
+      model.transform.resize_short == usual.resize_short) {
     const image::EvalTransformOptions next = default_transform(to);
     out.mode = next.mode;
     out.crop_pct = next.crop_pct;
-  } else if (out.resize_short > 0) {
-    out.resize_short = out.resize_short * std::min(to.height, to.width) /
-                       std::min(model.spec.height, model.spec.width);
   }
   return out;
 }
@@ -72,11 +49,9 @@ std::vector<NamedTensor> resized_tensors(const StoredModel& model, const arch::E
   }
   std::vector<NamedTensor> out;
   for (const arch::TensorEntry& entry : table.entries()) {
-    HostTensor value = model.weights->read(entry.name);
-    if (entry.name == arch::names::kPosition) {
-      const DType dtype = value.dtype();
-      value = cast_floats(arch::resize_position(model.spec, to, value), dtype, entry.name);
-    }
+    HostTensor value = read_resized(model, to, entry.name);
+    const std::optional<DType> stored = model.weights->info(entry.name).dtype;
+    if (stored && value.dtype() != *stored) value = cast_floats(value, *stored, entry.name);
     out.push_back({entry.name, std::move(value)});
   }
   return out;
@@ -97,15 +72,12 @@ std::string card(const Context& context, const Options& options, const StoredMod
 }
 
 int run(const Context& context, const Options& options) {
-  const auto [height, width] = parse_size(options.size);
+  const InputSize size = parse_input_size(options.size, kSize);
   check_output_folder(options.out, options.force);
   const StoredModel model = open_model(options.model);
-  arch::EncoderSpec to = model.spec;
-  to.height = height;
-  to.width = width;
-  to.resolve();
+  const arch::EncoderSpec to = resized_spec(model.spec, size, kSize);
   NewModel resized{.spec = to,
-                   .transform = resized_transform(model, to),
+                   .transform = next_transform(model, to),
                    .class_names = model.class_names,
                    .tensors = resized_tensors(model, to),
                    .readme = card(context, options, model, to)};

@@ -113,6 +113,34 @@ Axis make_exact_axis(double low, double high, int count) {
           linear_ticks(low, high, std::ceil(step), ValueFormat::kNumber)};
 }
 
+Axis make_value_axis(const std::vector<double>& values, int count, AxisScale scale) {
+  const bool log = scale == AxisScale::kLog;
+  const auto forwards = [log](double value) { return log ? std::log(value) : value; };
+  const auto backwards = [log](double value) { return log ? std::exp(value) : value; };
+  double low = values.empty() ? forwards(1.0) : forwards(values.front());
+  double high = values.empty() ? forwards(10.0) : forwards(values.back());
+  const double margin = is_degenerate(low, high)
+                            ? (log ? std::log(2.0) : (low == 0 ? 1.0 : std::abs(low) * 0.5))
+                            : 0.04 * (high - low);
+  low = backwards(low - margin);
+  high = backwards(high + margin);
+  Axis axis{low, high, scale, {}};
+  if (values.size() <= kMaxNamedTicks) {
+    for (const double value : values) axis.ticks.push_back({value, format_plain(value)});
+    return axis;
+  }
+  if (log) axis.ticks = log_ticks(low, high, count, ValueFormat::kNumber);
+  if (axis.ticks.size() < 2) {
+    axis.ticks = linear_ticks(low, high, nice_step(high - low, count), ValueFormat::kNumber);
+  }
+  return axis;
+}
+
+std::string format_plain(double value) {
+  const bool whole = std::abs(value) < 1e7 && value == std::round(value);
+  return whole ? fmt::format("{:.0f}", value) : fmt::format("{:.4g}", value);
+}
+
 std::string format_value(double value, ValueFormat format) {
   if (format == ValueFormat::kPercent) return fmt::format("{:.2f} %", 100 * value);
   return fmt::format("{:.4g}", value);

@@ -32,6 +32,14 @@ struct Axis {
 /// An axis of a given range whose limits stay as they are (x axes).
 [[nodiscard]] Axis make_exact_axis(double low, double high, int count);
 
+/// An axis of chosen values (ascending, on a log scale positive) with some room at both ends: each
+/// of up to kMaxNamedTicks values is a tick of its own, more get about `count` round ticks.
+[[nodiscard]] Axis make_value_axis(const std::vector<double>& values, int count, AxisScale scale);
+inline constexpr std::size_t kMaxNamedTicks = 12;
+
+/// An x value: whole numbers as they are, others with four significant digits.
+[[nodiscard]] std::string format_plain(double value);
+
 /// A value for tooltips: four significant digits, percent where asked.
 [[nodiscard]] std::string format_value(double value, ValueFormat format);
 

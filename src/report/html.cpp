@@ -55,15 +55,22 @@ std::string command_html(const std::string& command) {
 }
 
 /// Links to the sections that exist.
-std::string navigation_html(std::string_view body) {
-  constexpr std::pair<std::string_view, std::string_view> kSections[] = {
-      {"curves", "Curves"},           {"evaluation", "Evaluation"},
-      {"samples", "Samples"},         {"configuration", "Configuration"},
-      {"environment", "Environment"}, {"reproduce", "Reproduce"}};
+std::string navigation_html(const RunReport& report, std::string_view body) {
+  std::vector<std::pair<std::string, std::string>> sections;
+  for (std::size_t i = 0; i < report.sections.size(); ++i) {
+    sections.emplace_back(section_id(i), report.sections[i].title);
+  }
+  sections.insert(sections.end(), {{"curves", "Curves"},
+                                   {"evaluation", "Evaluation"},
+                                   {"samples", "Samples"},
+                                   {"reconstructions", "Reconstructions"},
+                                   {"configuration", "Configuration"},
+                                   {"environment", "Environment"},
+                                   {"reproduce", "Reproduce"}});
   std::string links;
-  for (const auto& [id, name] : kSections) {
+  for (const auto& [id, name] : sections) {
     if (body.find(fmt::format("<section id=\"{}\">", id)) == std::string_view::npos) continue;
-    links += fmt::format("<a href=\"#{}\">{}</a>\n", id, name);
+    links += fmt::format("<a href=\"#{}\">{}</a>\n", id, escape_xml(name));
   }
   return links.empty() ? "" : "<nav>\n" + links + "</nav>\n";
 }
@@ -93,6 +100,11 @@ std::string image_html(const image::Image& image, std::string_view alternative,
       base64(image::encode_png(image)));
 }
 
+std::string picture_html(const image::Image& image, std::string_view alternative) {
+  const bool small = std::max(image.width, image.height) < kSmallImage;
+  return image_html(image, alternative, small ? "picture pixels" : "picture");
+}
+
 std::string bar_cell_html(double share, std::string_view text, std::string_view color) {
   return fmt::format(
       "<td class=\"number bar\"><span class=\"meter\"><i style=\"width:{}%;"
@@ -116,7 +128,8 @@ std::vector<KeyNumber> key_numbers(const eval::ClassificationResult& result) {
 }
 
 std::string render_report(const RunReport& report) {
-  const std::string body = curves_html(report) + evaluation_html(report) + samples_html(report) +
+  const std::string body = sections_html(report) + curves_html(report) + evaluation_html(report) +
+                           samples_html(report) + reconstructions_html(report) +
                            tables_html("configuration", "Configuration", report.configuration) +
                            tables_html("environment", "Environment", report.environment) +
                            command_html(report.command);
@@ -132,7 +145,8 @@ std::string render_report(const RunReport& report) {
   if (!report.subtitle.empty()) {
     out += fmt::format("<p class=\"subtitle\">{}</p>\n", escape_xml(report.subtitle));
   }
-  out += key_numbers_html(report.key_numbers) + navigation_html(body) + "</header>\n" + body;
+  out +=
+      key_numbers_html(report.key_numbers) + navigation_html(report, body) + "</header>\n" + body;
   if (!report.generator.empty()) {
     out += fmt::format("<footer>Written by {}</footer>\n", escape_xml(report.generator));
   }

@@ -9,7 +9,6 @@ namespace conopa::report {
 namespace {
 
 constexpr std::size_t kShownLabels = 3;
-constexpr std::int64_t kSmallImage = 96;  // smaller pictures are enlarged with sharp pixels
 
 /// What is known about a sample's prediction.
 enum class Verdict { kUnknown, kRight, kWrong };
@@ -53,12 +52,10 @@ std::string sample_html(const ReportSample& sample) {
   const std::string_view frame = verdict == Verdict::kRight   ? "sample right"
                                  : verdict == Verdict::kWrong ? "sample wrong"
                                                               : "sample";
-  const bool small = std::max(sample.image.width, sample.image.height) < kSmallImage;
   return fmt::format(
       "<figure class=\"{}\" title=\"{}\">\n{}\n<figcaption>\n{}{}</figcaption>\n"
       "</figure>\n",
-      frame, escape_xml(sample.name),
-      image_html(sample.image, sample.name, small ? "picture pixels" : "picture"),
+      frame, escape_xml(sample.name), picture_html(sample.image, sample.name),
       head_html(sample, verdict), bars_html(sample));
 }
 

@@ -1,43 +1,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
-#include "conopa/core/error.h"
 #include "conopa/report/plot.h"
 #include "report/axis.h"
 #include "report/theme.h"
+#include "report/trace.h"
 
 namespace conopa::report {
 namespace {
 
 constexpr std::size_t kMarkedPoints = 40;  // fewer points than this are marked by dots
 constexpr int kHoverColumns = 64;          // tooltips per chart
-constexpr double kRareShare = 0.01;        // raw values at either end that may leave the picture
+constexpr double kCapPx = 3.5;             // half the width of an error bar's ends
 constexpr double kLegendRow = 18.0;
 constexpr double kSwatch = 14.0;
-
-/// The drawable points of a series and its smoothed values.
-struct Trace {
-  const PlotSeries* source = nullptr;
-  std::vector<double> x;
-  std::vector<double> y;
-  std::vector<double> smooth;  ///< empty if the series is drawn as it is
-
-  [[nodiscard]] const std::vector<double>& shown() const { return smooth.empty() ? y : smooth; }
-};
-
-struct Range {
-  double low = std::numeric_limits<double>::infinity();
-  double high = -std::numeric_limits<double>::infinity();
-  void add(double value) {
-    if (!std::isfinite(value)) return;
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  [[nodiscard]] bool empty() const { return !(low <= high); }
-};
 
 /// The plot rectangle and its axes.
 struct Frame {
@@ -48,63 +28,6 @@ struct Frame {
     return bottom - std::clamp(y.position(value), 0.0, 1.0) * (bottom - top);
   }
 };
-
-/// A value as it can be drawn: magnitudes at the limits of double, whose differences and ratios are
-/// no longer finite, count as missing or as 0.
-double drawable(double value) {
-  if (!(std::abs(value) <= 1e100)) return std::numeric_limits<double>::quiet_NaN();
-  return std::abs(value) < 1e-100 ? 0.0 : value;
-}
-
-/// Whether neighbouring values jump: schedules and the like need no smoothing.
-bool is_noisy(const std::vector<double>& y) {
-  Range range;
-  double jumps = 0.0;
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    range.add(y[i]);
-    const double bend = i >= 2 ? y[i] - 2 * y[i - 1] + y[i - 2] : 0.0;
-    if (std::isfinite(bend)) jumps += std::abs(bend);
-  }
-  return jumps > 0.005 * (range.high - range.low) * static_cast<double>(y.size());
-}
-
-Trace make_trace(const PlotSeries& series, const LineChart& chart) {
-  if (series.x.size() != series.y.size()) {
-    throw ShapeError("plot",
-                     "expected as many x as y values in series '{}', got {} and {}; pass "
-                     "pairs",
-                     series.name, series.x.size(), series.y.size());
-  }
-  Trace trace{&series, series.x, series.y, {}};
-  std::transform(trace.x.begin(), trace.x.end(), trace.x.begin(), drawable);
-  std::transform(trace.y.begin(), trace.y.end(), trace.y.begin(), drawable);
-  if (chart.y_scale == AxisScale::kLog) {
-    for (double& y : trace.y) {
-      if (!(y > 0)) y = std::numeric_limits<double>::quiet_NaN();
-    }
-  }
-  if (trace.y.size() > chart.smooth_above && is_noisy(trace.y)) {
-    // The average spans about a fiftieth of the run.
-    trace.smooth = smoothed(trace.y, 1.0 - 1.0 / (1.0 + static_cast<double>(trace.y.size()) / 100));
-  }
-  return trace;
-}
-
-/// Adds the finite values without the given share at either end.
-void add_trimmed(std::vector<double> values, double trim, Range& range) {
-  std::erase_if(values, [](double y) { return !std::isfinite(y); });
-  if (values.empty()) return;
-  std::sort(values.begin(), values.end());
-  const auto rare = static_cast<std::size_t>(trim * static_cast<double>(values.size()));
-  range.add(values[rare]);
-  range.add(values[values.size() - 1 - rare]);
-}
-
-/// What the y axis must show: the drawn line, and of noisy raw values all but rare outliers.
-void add_y_range(const Trace& trace, Range& range) {
-  for (const double y : trace.shown()) range.add(y);
-  if (!trace.smooth.empty()) add_trimmed(trace.y, kRareShare, range);
-}
 
 /// Draws a line of many points with at most two per pixel column: its lowest and highest.
 PathData reduced_path(const std::vector<double>& x, const std::vector<double>& y,
@@ -172,67 +95,116 @@ void draw_axes(SvgBuilder& svg, const LineChart& chart, const Frame& frame) {
   svg.text(frame.right, chart.height - 3, chart.x_label, "end axis-name");
 }
 
+void draw_bars(SvgBuilder& svg, const Trace& trace, const Frame& frame, const std::string& color) {
+  PathData bars;
+  for (std::size_t i = 0; i < trace.x.size(); ++i) {
+    if (!trace.has_bar(i)) continue;
+    const double x = frame.px(trace.x[i]);
+    const double low = frame.py(trace.low[i]);
+    const double high = frame.py(trace.high[i]);
+    for (const auto& [x1, y1, x2, y2] : {std::array{x, low, x, high},
+                                         {x - kCapPx, low, x + kCapPx, low},
+                                         {x - kCapPx, high, x + kCapPx, high}}) {
+      bars.lift();
+      bars.point(x1, y1);
+      bars.point(x2, y2);
+    }
+  }
+  if (!bars.str().empty()) svg.path(bars.str(), "error " + color);
+}
+
 void draw_trace(SvgBuilder& svg, const Trace& trace, const Frame& frame) {
   const std::string color = fmt::format("s{}", trace.source->color % 6);
   if (!trace.smooth.empty()) {
     svg.path(reduced_path(trace.x, trace.y, frame).str(), "raw " + color);
   }
+  draw_bars(svg, trace, frame, color);
   svg.path(reduced_path(trace.x, trace.shown(), frame).str(), "line " + color);
   if (trace.x.size() > kMarkedPoints) return;
   for (std::size_t i = 0; i < trace.x.size(); ++i) {
-    if (std::isfinite(trace.y[i])) {
+    if (std::isfinite(trace.x[i]) && std::isfinite(trace.y[i])) {
       svg.circle(frame.px(trace.x[i]), frame.py(trace.y[i]), 2.4, "dot " + color);
     }
   }
 }
 
+/// Right edges of the columns that show tooltips: one around each of a few chosen values, else of
+/// equal width.
+std::vector<double> hover_edges(const LineChart& chart, const std::vector<Trace>& traces,
+                                const Frame& frame) {
+  std::vector<double> edges;
+  const std::vector<double> values = distinct_x(traces);
+  if (chart.x_axis != XAxis::kSteps && values.size() <= kMaxNamedTicks) {
+    for (std::size_t i = 1; i < values.size(); ++i) {
+      edges.push_back(0.5 * (frame.px(values[i - 1]) + frame.px(values[i])));
+    }
+  } else {
+    const double width = (frame.right - frame.left) / kHoverColumns;
+    for (int i = 1; i < kHoverColumns; ++i) edges.push_back(frame.left + i * width);
+  }
+  edges.push_back(frame.right);
+  return edges;
+}
+
+/// A line of a tooltip: "train 0.52" or "top-1 91 % (90 % to 92 %)".
+std::string value_text(const LineChart& chart, const Trace& trace, std::size_t i) {
+  const std::string& name = trace.source->name;
+  std::string out = fmt::format("\n{} {}", name.empty() ? chart.title : name,
+                                format_value(trace.shown()[i], chart.y_format));
+  if (trace.has_bar(i)) {
+    out += fmt::format(" ({} to {})", format_value(trace.low[i], chart.y_format),
+                       format_value(trace.high[i], chart.y_format));
+  }
+  return out;
+}
+
 /// Invisible columns whose tooltips tell the values below the pointer.
 void draw_hover(SvgBuilder& svg, const LineChart& chart, const std::vector<Trace>& traces,
                 const Frame& frame) {
-  const double width = (frame.right - frame.left) / kHoverColumns;
+  const std::vector<double> edges = hover_edges(chart, traces, frame);
   std::vector<std::size_t> next(traces.size(), 0);
-  for (int column = 0; column < kHoverColumns; ++column) {
-    const double end = column == kHoverColumns - 1 ? std::numeric_limits<double>::infinity()
-                                                   : frame.left + (column + 1) * width;
+  double begin = frame.left;
+  for (std::size_t column = 0; column < edges.size(); ++column) {
+    const double end =
+        column + 1 == edges.size() ? std::numeric_limits<double>::infinity() : edges[column];
     std::string values;
     double at = 0.0;
     for (std::size_t t = 0; t < traces.size(); ++t) {
       const Trace& trace = traces[t];
-      const std::size_t begin = next[t];
-      while (next[t] < trace.x.size() && !(frame.px(trace.x[next[t]]) >= end)) ++next[t];
-      if (next[t] == begin) continue;
-      at = trace.x[next[t] - 1];
-      const std::string& name = trace.source->name;
-      values += fmt::format("\n{} {}", name.empty() ? chart.title : name,
-                            format_value(trace.shown()[next[t] - 1], chart.y_format));
+      std::size_t last = trace.x.size();
+      for (; next[t] < trace.x.size() && !(frame.px(trace.x[next[t]]) >= end); ++next[t]) {
+        if (std::isfinite(trace.x[next[t]])) last = next[t];
+      }
+      if (last == trace.x.size()) continue;
+      at = trace.x[last];
+      values += value_text(chart, trace, last);
     }
-    if (values.empty()) continue;
-    svg.rect(frame.left + column * width, frame.top, width, frame.bottom - frame.top, "hover",
-             fmt::format("{} {}{}", chart.x_label, format_count(std::llround(at)), values));
+    if (!values.empty()) {
+      const std::string place =
+          chart.x_axis == XAxis::kSteps ? format_count(std::llround(at)) : format_plain(at);
+      svg.rect(begin, frame.top, edges[column] - begin, frame.bottom - frame.top, "hover",
+               fmt::format("{} {}{}", chart.x_label, place, values));
+    }
+    begin = edges[column];
   }
 }
 
-/// One-sided exponential average in place.
-void average_forwards(std::vector<double>& values, double weight) {
-  double sum = 0.0;
-  double norm = 0.0;
-  for (double& value : values) {
-    if (!std::isfinite(value)) continue;
-    sum = weight * sum + (1 - weight) * value;
-    norm = weight * norm + (1 - weight);
-    value = sum / norm;
+Axis make_x_axis(const LineChart& chart, const std::vector<Trace>& traces, int ticks) {
+  const std::vector<double> values = distinct_x(traces);
+  if (chart.x_axis != XAxis::kSteps) {
+    return make_value_axis(values, ticks,
+                           chart.x_axis == XAxis::kLog ? AxisScale::kLog : AxisScale::kLinear);
   }
+  Range x;
+  for (const double value : values) x.add(value);
+  if (x.empty()) x = {0, 1};
+  if (x.low > 0 && x.low < 0.2 * x.high) x.low = 0;  // runs begin at 0
+  return make_exact_axis(x.low, x.high, ticks);
 }
 
 Frame make_frame(const LineChart& chart, const std::vector<Trace>& traces, double top) {
-  Range x;
   Range y;
-  for (const Trace& trace : traces) {
-    for (std::size_t i = 0; i < trace.x.size(); ++i) x.add(trace.x[i]);
-    add_y_range(trace, y);
-  }
-  if (x.empty()) x = {0, 1};
-  if (x.low > 0 && x.low < 0.2 * x.high) x.low = 0;  // runs begin at 0
+  for (const Trace& trace : traces) add_y_range(trace, y);
   if (chart.include && !y.empty()) y.add(*chart.include);
   if (y.empty()) y = chart.y_scale == AxisScale::kLog ? Range{0.1, 1} : Range{0, 1};
   Frame frame;
@@ -246,22 +218,11 @@ Frame make_frame(const LineChart& chart, const std::vector<Trace>& traces, doubl
   }
   // Room to spare: fonts differ, and the page enlarges the labels on phones.
   frame.left = std::max(1.15 * label + 12, 30.0);
-  frame.x = make_exact_axis(x.low, x.high, static_cast<int>((frame.right - frame.left) / 60));
+  frame.x = make_x_axis(chart, traces, static_cast<int>((frame.right - frame.left) / 60));
   return frame;
 }
 
 }  // namespace
-
-std::vector<double> smoothed(const std::vector<double>& values, double weight) {
-  std::vector<double> out = values;
-  std::vector<double> backwards(values.rbegin(), values.rend());
-  average_forwards(out, weight);
-  average_forwards(backwards, weight);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    out[i] = 0.5 * (out[i] + backwards[out.size() - 1 - i]);
-  }
-  return out;
-}
 
 std::string line_chart_svg(const LineChart& chart, SvgUse use) {
   std::vector<Trace> traces;

@@ -74,6 +74,18 @@ background:var(--track)}
 .top .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .top .share{font-variant-numeric:tabular-nums}
 .top .meter{grid-column:1/-1;height:4px}
+.triples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(340px,100%),1fr));gap:16px}
+.triple{padding:12px;background:var(--panel);border:1px solid var(--edge);border-radius:10px;
+break-inside:avoid}
+.triple dl{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:10px}
+.triple dt{margin-bottom:5px;font-size:12.5px;color:var(--soft)}
+.triple .picture{border-radius:4px}
+.triple figcaption{margin-top:9px;font-size:12.5px;line-height:1.4;color:var(--faint);
+overflow-wrap:anywhere}
+.cells td,.cells th{vertical-align:baseline}
+.cells th[scope=row]{font-weight:500}
+.cells .number+:not(.number){padding-left:20px}
+.single .chart{max-width:560px;margin:0 auto}
 pre{margin:0;padding:14px 16px;background:var(--panel);border:1px solid var(--edge);
 border-radius:10px;font:13px/1.55 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;
 white-space:pre-wrap;overflow-wrap:anywhere}
@@ -93,12 +105,13 @@ h2{margin-top:34px}
 .keys>div:last-child:nth-child(odd){grid-column:span 2}
 .bar{width:auto;min-width:0}
 .bar .meter{display:none}
-.half .chart{font-size:12.5px}}
+.half .chart,.single .chart{font-size:12.5px}
+.cells .number+:not(.number){padding-left:0}}
 @media print{
 main{max-width:none;padding:0}
 nav{display:none}
 section,.panel{break-inside:auto}
-.panel,.sample,.keys>div{break-inside:avoid}
+.panel,.sample,.triple,.keys>div{break-inside:avoid}
 .matrix{min-width:0}
 .scroll{overflow:visible}
 .bar{width:auto;min-width:0}

@@ -87,15 +87,16 @@ std::string_view chart_css() {
 .chart .diagonal{stroke:var(--ink);stroke-opacity:.55;stroke-width:1;stroke-dasharray:4 4}
 .chart .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
 .chart .raw{fill:none;stroke-width:1;stroke-opacity:.28;stroke-linejoin:round}
+.chart .error{fill:none;stroke-width:1.3;stroke-opacity:.6}
 .chart .hover{fill:var(--ink);fill-opacity:0}
 .chart .hover:hover{fill-opacity:.06}
 .chart .track{fill:var(--track)}
-.chart .line.s0,.chart .raw.s0{stroke:var(--s0)}
-.chart .line.s1,.chart .raw.s1{stroke:var(--s1)}
-.chart .line.s2,.chart .raw.s2{stroke:var(--s2)}
-.chart .line.s3,.chart .raw.s3{stroke:var(--s3)}
-.chart .line.s4,.chart .raw.s4{stroke:var(--s4)}
-.chart .line.s5,.chart .raw.s5{stroke:var(--s5)}
+.chart .line.s0,.chart .raw.s0,.chart .error.s0{stroke:var(--s0)}
+.chart .line.s1,.chart .raw.s1,.chart .error.s1{stroke:var(--s1)}
+.chart .line.s2,.chart .raw.s2,.chart .error.s2{stroke:var(--s2)}
+.chart .line.s3,.chart .raw.s3,.chart .error.s3{stroke:var(--s3)}
+.chart .line.s4,.chart .raw.s4,.chart .error.s4{stroke:var(--s4)}
+.chart .line.s5,.chart .raw.s5,.chart .error.s5{stroke:var(--s5)}
 .chart .fill.s0,.chart .dot.s0{fill:var(--s0)}
 .chart .fill.s1,.chart .dot.s1{fill:var(--s1)}
 .chart .fill.s2,.chart .dot.s2{fill:var(--s2)}

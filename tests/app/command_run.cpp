@@ -43,6 +43,7 @@ void run_into(CommandResult& result, const std::vector<std::string>& words) {
   root.add_flag("--json", context.json);
   root.add_flag("--quiet", context.quiet);
   root.fallthrough();
+  app::add_eval(root, context);
   app::add_predict(root, context);
   app::add_import(root, context);
   app::add_init_from_llama(root, context);

@@ -68,5 +68,32 @@ TEST(FormatCountTest, SeparatesThousands) {
   EXPECT_EQ(format_count(-123456), "-123,456");
 }
 
+TEST(ValueAxisTest, FewValuesAreTheTicksWithRoomAtBothEnds) {
+  const Axis axis = make_value_axis({160, 224, 288.5}, 5, AxisScale::kLinear);
+  ASSERT_EQ(axis.ticks.size(), 3U);
+  EXPECT_EQ(axis.ticks[1].label, "224");
+  EXPECT_EQ(axis.ticks[2].label, "288.5");
+  EXPECT_GT(axis.position(160), 0.01);
+  EXPECT_LT(axis.position(288.5), 0.99);
+}
+
+TEST(ValueAxisTest, ManyValuesGetRoundTicks) {
+  std::vector<double> values;
+  for (int i = 0; i < 20; ++i) values.push_back(0.01 * i + 0.003);
+  const Axis linear = make_value_axis(values, 5, AxisScale::kLinear);
+  EXPECT_LE(linear.ticks.size(), 6U);
+  EXPECT_EQ(linear.ticks.front().label, "0");
+  const Axis log = make_value_axis(values, 5, AxisScale::kLog);
+  EXPECT_EQ(log.ticks.front().label, "0.005");
+}
+
+TEST(ValueAxisTest, OneValueOrNoneStillHasARange) {
+  for (const AxisScale scale : {AxisScale::kLinear, AxisScale::kLog}) {
+    const Axis one = make_value_axis({0.001}, 5, scale);
+    EXPECT_NEAR(one.position(0.001), 0.5, 1e-9);
+    EXPECT_LT(make_value_axis({}, 5, scale).low, make_value_axis({}, 5, scale).high);
+  }
+}
+
 }  // namespace
 }  // namespace conopa::report

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "conopa/core/error.h"
 #include "conopa/report/plot.h"
 #include "tests/report/demo_report.h"
 #include "tests/report/xml_check.h"
@@ -28,14 +29,14 @@ TEST(HtmlReportTest, DemoIsBalancedAndComplete) {
   const std::string& html = demo_html();
   keep("report.html", html);
   EXPECT_EQ(markup_fault(html, true), "");
-  for (const char* id :
-       {"curves", "evaluation", "samples", "configuration", "environment", "reproduce"}) {
+  for (const char* id : {"study-1", "curves", "evaluation", "samples", "reconstructions",
+                         "configuration", "environment", "reproduce"}) {
     EXPECT_EQ(count_of(html, std::string("<section id=\"") + id + "\">"), 1) << id;
     EXPECT_EQ(count_of(html, std::string("href=\"#") + id + "\""), 1) << id;
   }
-  // Charts: loss, accuracy, lr, gradient norm, speed, confusion, reliability.
-  EXPECT_EQ(count_of(html, "<svg class=\"chart\""), 7);
-  EXPECT_EQ(count_of(html, "<figure"), 24);
+  // Charts: two of the study, loss, accuracy, lr, gradient norm, speed, confusion, reliability.
+  EXPECT_EQ(count_of(html, "<svg class=\"chart\""), 9);
+  EXPECT_EQ(count_of(html, "<figure class=\"sample"), 24);
   EXPECT_LT(html.size(), 400000U);
 }
 
@@ -63,6 +64,11 @@ TEST(HtmlReportTest, EveryTextIsEscaped) {
   report.samples[0].top = {{"other" + evil, 0.5}, {evil, 0.2}};
   report.configuration = report.environment = {{evil, {{evil, evil}}}};
   report.series[0].split = report.series[0].name = evil;
+  report.sections[0].title = report.sections[0].note = evil;
+  report.sections[0].charts[0].title = report.sections[0].charts[0].x_label = evil;
+  report.sections[0].charts[0].series[0].name = evil;
+  report.sections[0].tables = {{evil, {evil, evil}, {{evil, evil}}}};
+  report.reconstructions[0].name = evil;
   const std::string html = render_report(report);
   EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_EQ(markup_fault(html, true), "");
@@ -88,6 +94,53 @@ TEST(HtmlReportTest, RightAndWrongSamplesAreMarked) {
   EXPECT_EQ(count_of(html, "class=\"sample\""), 2);
   EXPECT_EQ(count_of(html, "true: Coat"), 1);
   EXPECT_NE(html.find("1 of 2 right"), std::string::npos);
+}
+
+TEST(HtmlReportTest, ReconstructionsAreTriplesWithHeadings) {
+  RunReport report;
+  for (const std::int64_t side : {8, 200}) {
+    const image::Image picture(side, side, 3);
+    report.reconstructions.push_back({picture, picture, picture, "image " + std::to_string(side)});
+  }
+  const std::string html = render_report(report);
+  EXPECT_EQ(markup_fault(html, true), "");
+  EXPECT_EQ(count_of(html, "<figure class=\"triple\">"), 2);
+  for (const char* heading : {"input", "masked", "prediction"}) {
+    EXPECT_EQ(count_of(html, std::string("<dt>") + heading + "</dt>"), 2) << heading;
+    EXPECT_EQ(count_of(html, std::string("alt=\"image 8, ") + heading + "\""), 1) << heading;
+  }
+  EXPECT_EQ(count_of(html, "src=\"data:image/png;base64,"), 6);
+  EXPECT_EQ(count_of(html, "<img class=\"picture pixels\""), 3);  // only the small ones
+  EXPECT_EQ(count_of(html, "href=\"#reconstructions\""), 1);
+}
+
+TEST(HtmlReportTest, TablesAlignNumbersAndNameRows) {
+  RunReport report;
+  report.sections = {
+      {.title = "Ablation",
+       .note = "three seeds",
+       .charts = {},
+       .tables = {{.title = "norms",
+                   .header = {"norm", "top-1", "remark", "spread"},
+                   .rows = {{"rms", "91.2 %", "", "–"}, {"layer", "91.0 %", "slower", "0.2"}}}}}};
+  const std::string html = render_report(report);
+  EXPECT_EQ(markup_fault(html, true), "");
+  EXPECT_EQ(count_of(html, "<a href=\"#study-1\">Ablation</a>"), 1);
+  EXPECT_EQ(count_of(html, "<th scope=\"row\">rms</th>"), 1);
+  EXPECT_EQ(count_of(html, "<th class=\"number\">top-1</th>"), 1);
+  EXPECT_EQ(count_of(html, "<th class=\"number\">spread</th>"), 1);
+  EXPECT_EQ(count_of(html, "<th>remark</th>"), 1);
+  EXPECT_EQ(count_of(html, "<td>slower</td>"), 1);
+  report.sections[0].tables[0].rows[0].pop_back();
+  EXPECT_THROW((void)render_report(report), ShapeError);
+}
+
+TEST(HtmlReportTest, SectionsWithoutContentAreLeftOut) {
+  RunReport report;
+  report.sections = {{.title = "empty"}, {.title = "charts", .charts = {LineChart{}}}};
+  const std::string html = render_report(report);
+  EXPECT_EQ(count_of(html, "<section"), 1);
+  EXPECT_EQ(count_of(html, "id=\"study-2\""), 1);
 }
 
 TEST(HtmlReportTest, ManyClassesGetAHeatMapAndTheWeakestList) {

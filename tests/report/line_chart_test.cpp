@@ -120,6 +120,8 @@ TEST(LineChartTest, LogScaleLeavesOutValuesThatAreNotPositive) {
   EXPECT_EQ(markup_fault(svg), "");
 }
 
+constexpr XAxis kEveryAxis[] = {XAxis::kSteps, XAxis::kLinear, XAxis::kLog};
+
 TEST(LineChartTest, DegenerateInputStillDraws) {
   PlotSeries one = ramp("one", 1);
   PlotSeries nothing = ramp("nothing", 0);
@@ -127,12 +129,24 @@ TEST(LineChartTest, DegenerateInputStillDraws) {
   infinite.y.assign(3, std::numeric_limits<double>::infinity());
   for (const AxisScale scale : {AxisScale::kLinear, AxisScale::kLog}) {
     for (const PlotSeries& series : {one, nothing, infinite}) {
-      LineChart chart = chart_of({series});
-      chart.y_scale = scale;
-      EXPECT_EQ(markup_fault(line_chart_svg(chart)), "") << series.name;
+      for (const XAxis axis : kEveryAxis) {
+        LineChart chart = chart_of({series});
+        chart.y_scale = scale;
+        chart.x_axis = axis;
+        const std::string svg = line_chart_svg(chart);
+        EXPECT_EQ(markup_fault(svg), "") << series.name;
+        EXPECT_EQ(svg.find("=\"nan"), std::string::npos) << series.name;
+      }
     }
   }
   EXPECT_EQ(markup_fault(line_chart_svg(chart_of({}))), "");
+}
+
+void expect_bounded_picture(const LineChart& chart) {
+  const std::string svg = line_chart_svg(chart);
+  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_LT(svg.size(), 10000U);
+  EXPECT_EQ(svg.find("=\"nan"), std::string::npos);
 }
 
 TEST(LineChartTest, ExtremeValuesStillDraw) {
@@ -143,21 +157,104 @@ TEST(LineChartTest, ExtremeValuesStillDraw) {
     for (const std::vector<double>& y :
          {std::vector{-huge, huge}, {tiny, 2 * tiny}, {1.0, 1.0 + 1e-15}, {huge, tiny}}) {
       for (const std::vector<double>& x :
-           {std::vector{step, step}, {-step, step}, {0.0, huge}, {5.0, 5.0}}) {
-        LineChart chart = chart_of({{"extreme", x, y, 0}});
-        chart.y_scale = scale;
-        const std::string svg = line_chart_svg(chart);
-        EXPECT_EQ(markup_fault(svg), "");
-        EXPECT_LT(svg.size(), 10000U);
-        EXPECT_EQ(svg.find("=\"nan"), std::string::npos);
+           {std::vector{step, step}, {-step, step}, {0.0, huge}, {5.0, 5.0}, {1e-100, 1e100}}) {
+        for (const XAxis axis : kEveryAxis) {
+          LineChart chart = chart_of({{"extreme", x, y, 0}});
+          chart.y_scale = scale;
+          chart.x_axis = axis;
+          expect_bounded_picture(chart);
+        }
       }
     }
   }
 }
 
+/// The x coordinates of the marked points, in order.
+std::vector<double> marked_x(const std::string& svg) {
+  std::vector<double> out;
+  const std::string key = "cx=\"";
+  for (std::size_t at = 0; (at = svg.find(key, at)) != std::string::npos;) {
+    at += key.size();
+    out.push_back(std::stod(svg.substr(at)));
+  }
+  return out;
+}
+
+TEST(LineChartTest, ChosenValuesAreLabelledThemselves) {
+  LineChart chart = chart_of({{"top-1", {28, 42, 56, 84}, {0.9, 0.8, 0.7, 0.5}, 0}});
+  chart.x_axis = XAxis::kLinear;
+  const std::string svg = line_chart_svg(chart);
+  for (const char* label : {">28</text>", ">42</text>", ">56</text>", ">84</text>"}) {
+    EXPECT_EQ(count_of(svg, label), 1) << label;
+  }
+  EXPECT_EQ(count_of(svg, ">0</text>"), 0);  // unlike steps, sizes do not begin at 0
+  const std::vector<double> x = marked_x(svg);
+  ASSERT_EQ(x.size(), 4U);
+  EXPECT_NEAR(x[3] - x[2], 2 * (x[1] - x[0]), 0.05);
+  EXPECT_EQ(count_of(svg, "class=\"hover\""), 4);
+}
+
+TEST(LineChartTest, FractionsAreTold) {
+  LineChart chart = chart_of({{"loss", {0.05, 0.1}, {1, 2}, 0}});
+  chart.x_axis = XAxis::kLinear;
+  chart.x_label = "weight decay";
+  EXPECT_NE(line_chart_svg(chart).find("<title>weight decay 0.05\nloss 1</title>"),
+            std::string::npos);
+}
+
+TEST(LineChartTest, LogAxisPlacesEqualRatiosEvenly) {
+  LineChart chart = chart_of({{"loss", {1e-4, 1e-3, 1e-2}, {3, 1, 2}, 0}});
+  chart.x_axis = XAxis::kLog;
+  const std::string svg = line_chart_svg(chart);
+  const std::vector<double> x = marked_x(svg);
+  ASSERT_EQ(x.size(), 3U);
+  EXPECT_NEAR(x[2] - x[1], x[1] - x[0], 0.05);
+  EXPECT_EQ(count_of(svg, ">0.0001</text>"), 1);
+}
+
+TEST(LineChartTest, LogAxisLeavesOutValuesThatAreNotPositive) {
+  LineChart chart = chart_of({{"loss", {-1, 0, 1, 10}, {1, 2, 3, 4}, 0}});
+  chart.x_axis = XAxis::kLog;
+  const std::string svg = line_chart_svg(chart);
+  EXPECT_EQ(count_of(svg, "<circle"), 2);
+  EXPECT_EQ(markup_fault(svg), "");
+}
+
+TEST(LineChartTest, ManyMeasuredValuesGetRoundTicksAndNoSmoothing) {
+  PlotSeries series = ramp("noisy", 100);
+  for (double& x : series.x) x = 0.001 * (x + 1);
+  LineChart chart = chart_of({series});
+  chart.x_axis = XAxis::kLinear;
+  const std::string svg = line_chart_svg(chart);
+  EXPECT_EQ(count_of(svg, ">0.02</text>"), 1);
+  EXPECT_EQ(count_of(svg, ">0.013</text>"), 0);
+  EXPECT_EQ(count_of(svg, "class=\"raw"), 0);
+}
+
+TEST(LineChartTest, ErrorBarsAreDrawnAndEnterTheAxis) {
+  PlotSeries series{"seeds", {1, 2, 3}, {0.5, 0.5, 0.5}, 2};
+  series.y_low = {0.1, 0.4, kNan};
+  series.y_high = {0.9, 0.6, 0.6};
+  LineChart chart = chart_of({series});
+  chart.x_axis = XAxis::kLinear;
+  const std::string svg = line_chart_svg(chart);
+  const std::size_t path = svg.find("class=\"error s2\" d=\"");
+  ASSERT_NE(path, std::string::npos);
+  const std::string data = svg.substr(path, svg.find("/>", path) - path);
+  EXPECT_EQ(count_of(data, "M"), 6);  // a bar and two caps, for two of the points
+  EXPECT_NE(svg.find("seeds 0.5 (0.1 to 0.9)"), std::string::npos);
+  EXPECT_NE(svg.find("seeds 0.5</title>"), std::string::npos);
+  EXPECT_EQ(count_of(svg, ">0.8</text>"), 1);  // a tick that the line alone would not need
+  series.y_low = series.y_high = {};
+  EXPECT_EQ(count_of(line_chart_svg(chart_of({series})), "class=\"error"), 0);
+}
+
 TEST(LineChartTest, UnequalLengthsAreRefused) {
   PlotSeries series = ramp("train", 3);
   series.y.pop_back();
+  EXPECT_THROW((void)line_chart_svg(chart_of({series})), ShapeError);
+  series = ramp("train", 3);
+  series.y_low = {1, 1, 1};  // and no upper ends
   EXPECT_THROW((void)line_chart_svg(chart_of({series})), ShapeError);
 }
 

@@ -8,6 +8,8 @@
 #include "conopa/eval/classification.h"
 #include "conopa/image/image.h"
 #include "conopa/report/metrics_log.h"
+#include "conopa/report/plot.h"
+#include "conopa/report/table.h"
 
 namespace conopa::report {
 
@@ -38,16 +40,35 @@ struct ReportSample {
   std::vector<LabelProbability> top{};  ///< best first; the first three are shown
 };
 
+/// What a model that was trained to fill in masked patches makes of an image; pictures of any equal
+/// or different sizes, small ones are enlarged with sharp pixels.
+struct ReconstructionSample {
+  image::Image input{};
+  image::Image masked{};     ///< what the model saw
+  image::Image predicted{};  ///< what it made of it
+  std::string name{};        ///< file name or index
+};
+
+/// A section of its own for a study: charts side by side, then tables. Empty ones are left out.
+struct ReportSection {
+  std::string title{};  ///< also in the page's navigation
+  std::string note{};   ///< small print beside the title, may be empty
+  std::vector<LineChart> charts{};
+  std::vector<TextTable> tables{};
+};
+
 /// Everything a run report shows; empty parts are left out.
 struct RunReport {
   std::string title{};     ///< name of the run
   std::string subtitle{};  ///< one line: model, data, date
   std::vector<KeyNumber> key_numbers{};
+  std::vector<ReportSection> sections{};
   std::vector<MetricSeries> series{};
   std::string evaluation_title{};  ///< "test split, 10,000 images"
   std::optional<eval::ClassificationResult> evaluation{};
   std::vector<std::string> class_names{};
   std::vector<ReportSample> samples{};
+  std::vector<ReconstructionSample> reconstructions{};
   std::vector<KeyValueTable> configuration{};
   std::vector<KeyValueTable> environment{};
   std::string command{};    ///< reproduces the run

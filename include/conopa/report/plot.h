@@ -15,6 +15,9 @@ namespace conopa::report {
 enum class AxisScale { kLinear, kLog };
 /// How axis labels and tooltips write values; percent multiplies by 100.
 enum class ValueFormat { kNumber, kPercent };
+/// What the x values are. kSteps: whole numbers counted from 0; kLinear, kLog: measured or chosen
+/// values such as image sizes or learning rates, of which up to twelve are labelled themselves.
+enum class XAxis { kSteps, kLinear, kLog };
 
 /// One line of a chart. Points that are not finite leave a gap.
 struct PlotSeries {
@@ -22,18 +25,23 @@ struct PlotSeries {
   std::vector<double> x{};  ///< ascending
   std::vector<double> y{};  ///< as many as x
   int color = 0;            ///< of the palette of six: 0 blue, 1 orange, 2 green, 3 violet, ...
+  /// Ends of an error bar per point, such as the worst and best of several seeds; both lists empty:
+  /// no bars. A point with an end that is not finite has none.
+  std::vector<double> y_low{};
+  std::vector<double> y_high{};
 };
 
 /// Data, texts and size in px of a line chart.
 struct LineChart {
   std::string title{};  ///< for screen readers; the page prints its own heading
   std::string x_label = "step";
+  XAxis x_axis = XAxis::kSteps;
   AxisScale y_scale = AxisScale::kLinear;
   ValueFormat y_format = ValueFormat::kNumber;
   std::vector<PlotSeries> series{};
   double width = 460;
   double height = 270;
-  /// Noisy series with more points than this are drawn pale, with a smoothed line on top.
+  /// Noisy series over more steps than this are drawn pale, with a smoothed line on top.
   std::size_t smooth_above = 60;
   /// A value that the y axis shows in any case.
   std::optional<double> include{};
@@ -41,8 +49,8 @@ struct LineChart {
 
 /// Lines with axes, legend and tooltips. Series of any length are reduced to the picture's
 /// resolution (lowest and highest value per column), so the size stays bounded. On a log scale
-/// values ≤ 0 are left out.
-/// @throws ShapeError if x and y of a series differ in length.
+/// values ≤ 0 are left out, and bars that reach them.
+/// @throws ShapeError if x, y and the bars of a series differ in length.
 [[nodiscard]] std::string line_chart_svg(const LineChart& chart, SvgUse use = SvgUse::kEmbedded);
 
 /// Mean of two exponential moving averages, one running forwards and one backwards, each with

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "command.h"
+#include "conopa/data/open.h"
+#include "conopa/eval/classification.h"
+#include "conopa/report/html.h"
+#include "model_store.h"
+
+namespace conopa::app {
+
+/// What was typed after `conopa eval`.
+struct EvalOptions {
+  std::string model;
+  std::string data;
+  std::string kind = "auto";
+  std::string split;
+  std::string on_error = "error";
+  std::string precision = "fp32";
+  std::string sizes;                  ///< empty: the model's own
+  std::vector<std::string> settings;  ///< key=value for the spec
+  std::string csv;
+  std::string report;
+  std::string device = "auto";
+  std::int64_t batch = 128;
+  std::int64_t threads = 0;
+  std::int64_t limit = 0;
+};
+
+/// One way to run a stored model: its weights under a spec and preprocessing that may differ from
+/// the stored ones in image size and in whatever changes no weight but a position embedding.
+struct EvalTarget {
+  const StoredModel& model;
+  arch::EncoderSpec spec;  ///< resolved
+  image::EvalTransformOptions transform;
+  std::string label;         ///< shown beside the progress
+  std::int64_t samples = 0;  ///< predictions to keep for a report
+};
+
+/// A prediction kept for a report.
+struct EvalSample {
+  std::int64_t index = 0;  ///< in the dataset
+  std::int64_t label = 0;
+  std::vector<std::pair<std::int64_t, double>> top;  ///< class and probability, best first
+};
+
+struct EvalOutcome {
+  eval::ClassificationResult result;
+  std::vector<EvalSample> samples;
+  double seconds = 0.0;  ///< of the pass over the data, decoding included
+};
+
+/// The spec to evaluate: that of the model with `--set` applied.
+/// @throws ConfigError for settings that are unknown, wrong or set the size.
+[[nodiscard]] arch::EncoderSpec evaluated_spec(const StoredModel& model,
+                                               const EvalOptions& options);
+
+/// Opens the dataset and checks it against the model.
+/// @throws FormatError if it has more classes than the model.
+[[nodiscard]] data::OpenedDataset open_eval_data(const EvalOptions& options,
+                                                 const StoredModel& model);
+
+/// Loads the weights and passes over the data once.
+/// @throws FormatError if weights are missing or have another shape, UnsupportedError if this build
+///         has no executor.
+[[nodiscard]] EvalOutcome evaluate(const Context& context, const EvalOptions& options,
+                                   const EvalTarget& target,
+                                   const std::shared_ptr<const data::Dataset>& dataset);
+
+/// A report page with title, command, settings and environment; the caller adds the results.
+[[nodiscard]] report::RunReport evaluation_page(const Context& context, const EvalOptions& options,
+                                                const StoredModel& model);
+
+/// `conopa eval` without and with --sizes.
+int run_eval(const Context& context, const EvalOptions& options);
+int run_eval_sizes(const Context& context, const EvalOptions& options);
+
+}  // namespace conopa::app

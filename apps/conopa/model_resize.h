@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model_store.h"
+
+namespace conopa::app {
+
+/// Size of a model's input in pixels.
+struct InputSize {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+
+  bool operator==(const InputSize&) const = default;
+};
+
+/// "224x224", height first.
+[[nodiscard]] std::string to_string(InputSize size);
+
+/// Reads "384" (square) or "HEIGHTxWIDTH".
+/// @param option  as typed, for messages ("--size").
+/// @throws UsageError for another form or a side below 1.
+[[nodiscard]] InputSize parse_input_size(std::string_view text, std::string_view option);
+
+/// Reads sizes separated by commas: "160,224,288x320".
+/// @throws UsageError as parse_input_size, for sides above 8192 pixels and for a size given twice.
+[[nodiscard]] std::vector<InputSize> parse_input_sizes(std::string_view text,
+                                                       std::string_view option);
+
+/// The spec for another input size, resolved.
+/// @throws ConfigError naming the option and the size if the model cannot have it.
+[[nodiscard]] arch::EncoderSpec resized_spec(const arch::EncoderSpec& spec, InputSize size,
+                                             std::string_view option);
+
+/// The same preprocessing for the input of another spec: mode, crop share and interpolation stay, a
+/// stated resize grows with the shorter side.
+/// @param from  spec that `transform` belongs to.
+[[nodiscard]] image::EvalTransformOptions resized_transform(
+    const image::EvalTransformOptions& transform, const arch::EncoderSpec& from,
+    const arch::EncoderSpec& to);
+
+/// Reads a tensor of the model as a model of `to` has it: a learned position embedding is
+/// interpolated to the grid of `to` (then float32), all others are as stored.
+/// @throws ShapeError as arch::resize_position, FormatError if the name is missing.
+[[nodiscard]] HostTensor read_resized(const StoredModel& model, const arch::EncoderSpec& to,
+                                      const std::string& name);
+
+}  // namespace conopa::app
