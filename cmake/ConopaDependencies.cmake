@@ -1,13 +1,16 @@
 # Every third-party package, found once.
 
 find_package(Threads REQUIRED)
-# The kernels share libtorch's OpenMP team. Under ThreadSanitizer libgomp gives false races, so
-# that build links an empty stand-in and runs serially.
-if(CONOPA_SANITIZE MATCHES thread)
+# The kernels share libtorch's OpenMP team. Under ThreadSanitizer libgomp gives false races, and the
+# fuzzed parsers need no team (nor Clang's libomp): those builds link an empty stand-in and run
+# serially.
+if(CONOPA_SANITIZE MATCHES "thread|fuzzer")
   add_library(conopa_no_openmp INTERFACE)
   add_library(OpenMP::OpenMP_CXX ALIAS conopa_no_openmp)
+  set(CONOPA_SERIAL TRUE)  # read by conopaConfig.cmake.in
 else()
-  find_package(OpenMP REQUIRED)
+  set(CONOPA_SERIAL FALSE)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
 endif()
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
@@ -18,8 +21,9 @@ find_package(ZLIB REQUIRED)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
-pkg_check_modules(EXIF REQUIRED IMPORTED_TARGET libexif)
+# Prefixes that no user's own pkg_check_modules takes.
+pkg_check_modules(CONOPA_LIBWEBP REQUIRED IMPORTED_TARGET libwebp)
+pkg_check_modules(CONOPA_LIBEXIF REQUIRED IMPORTED_TARGET libexif)
 
 if(CONOPA_TRAIN)
   find_package(Torch REQUIRED)

@@ -13,8 +13,12 @@ endif()
 install(TARGETS ${conopa_exported} EXPORT conopaTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS conopa_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(DIRECTORY include/conopa DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+foreach(room IN LISTS conopa_rooms)  # the headers of the rooms that were built, no others
+  string(REPLACE "conopa_" "" room ${room})
+  install(DIRECTORY include/conopa/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/conopa)
+endforeach()
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/conopa/recipes)
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(EXPORT conopaTargets NAMESPACE conopa::
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/conopa)
 configure_package_config_file(cmake/conopaConfig.cmake.in conopaConfig.cmake

@@ -84,6 +84,9 @@ void check_rotation(const EncoderSpec& s) {
           s.rope_ntk);
   require(s.rope_ntk == 1.0 || s.rope_scaling == RopeScaling::kNone,
           "rope_ntk and rope_scaling are two answers to one question; set one of them");
+  require(s.rope_ntk == 1.0 || s.rope_ntk_acts_on == RopeNtk::kBoth || s.pyramid(),
+          "rope_ntk_acts_on = \"queries\" belongs to pyramids, whose queries have tables of their "
+          "own; use \"both\"");
   require(s.rope_anchor >= 0 && s.rope_anchor <= kMaxSide, "rope_anchor must be 0..{} px, got {}",
           kMaxSide, s.rope_anchor);
   for (const std::int64_t block : s.rope_off_blocks) {

@@ -71,31 +71,15 @@ class Describer final : public FieldVisitor {
  public:
   [[nodiscard]] std::string take() { return std::move(out_); }
 
-  void field(std::string_view name, bool& v, std::string_view help) override { row(name, v, help); }
-  void field(std::string_view name, std::int64_t& v, std::string_view help) override {
-    row(name, v, help);
-  }
-  void field(std::string_view name, double& v, std::string_view help) override {
-    row(name, v, help);
-  }
-  void field(std::string_view name, std::string& v, std::string_view help) override {
-    row(name, v, help);
-  }
-  void field(std::string_view name, std::vector<std::int64_t>& v, std::string_view help) override {
-    row(name, v, help);
-  }
-  void field(std::string_view name, std::vector<double>& v, std::string_view help) override {
-    row(name, v, help);
-  }
-  void field(std::string_view name, std::vector<std::string>& v, std::string_view help) override {
-    row(name, v, help);
-  }
   void choice(std::string_view name, std::string& v, std::span<const std::string_view> allowed,
               std::string_view help) override {
-    row(name, v, fmt::format("{} (one of: {})", help, fmt::join(allowed, ", ")));
+    row(name, &v, fmt::format("{} (one of: {})", help, fmt::join(allowed, ", ")));
   }
 
  protected:
+  void visit_field(std::string_view name, FieldRef value, std::string_view help) override {
+    row(name, value, help);
+  }
   bool begin_section(std::string_view name, std::string_view) override {
     prefixes_.push_back(fmt::format("{}{}.", prefixes_.back(), name));
     return true;
@@ -103,10 +87,9 @@ class Describer final : public FieldVisitor {
   void end_section() override { prefixes_.pop_back(); }
 
  private:
-  template <typename T>
-  void row(std::string_view name, T& value, std::string_view help) {
+  void row(std::string_view name, FieldRef value, std::string_view help) {
     TreeWriter writer;
-    static_cast<FieldVisitor&>(writer).field(name, value, help);
+    std::visit([&](auto* field) { writer.field(name, *field, help); }, value);
     out_ += fmt::format("| `{}{}` | `{}` | {} |\n", prefixes_.back(), name,
                         cell(toml_value(*writer.root().find(name))), cell(help));
   }

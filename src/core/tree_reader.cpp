@@ -73,13 +73,13 @@ const ValueNode* TreeReader::find(std::string_view name) {
 }
 
 template <typename T>
-void TreeReader::scalar(std::string_view name, T& value) {
+void TreeReader::read(std::string_view name, T& value) {
   const ValueNode* node = find(name);
   if (node != nullptr && !convert(*node, value)) wrong_type(name, kExpected<T>, *node);
 }
 
 template <typename T>
-void TreeReader::list(std::string_view name, std::vector<T>& value) {
+void TreeReader::read(std::string_view name, std::vector<T>& value) {
   const ValueNode* node = find(name);
   if (node == nullptr) return;
   const auto* array = std::get_if<ValueArray>(&node->value);
@@ -102,26 +102,8 @@ void TreeReader::wrong_type(std::string_view name, std::string_view expected,
                     expected, describe_value(found));
 }
 
-void TreeReader::field(std::string_view name, bool& value, std::string_view) {
-  scalar(name, value);
-}
-void TreeReader::field(std::string_view name, std::int64_t& value, std::string_view) {
-  scalar(name, value);
-}
-void TreeReader::field(std::string_view name, double& value, std::string_view) {
-  scalar(name, value);
-}
-void TreeReader::field(std::string_view name, std::string& value, std::string_view) {
-  scalar(name, value);
-}
-void TreeReader::field(std::string_view name, std::vector<std::int64_t>& value, std::string_view) {
-  list(name, value);
-}
-void TreeReader::field(std::string_view name, std::vector<double>& value, std::string_view) {
-  list(name, value);
-}
-void TreeReader::field(std::string_view name, std::vector<std::string>& value, std::string_view) {
-  list(name, value);
+void TreeReader::visit_field(std::string_view name, FieldRef value, std::string_view) {
+  std::visit([&](auto* field) { read(name, *field); }, value);
 }
 
 void TreeReader::choice(std::string_view name, std::string& value,

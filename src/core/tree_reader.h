@@ -20,28 +20,20 @@ class TreeReader final : public FieldVisitor {
   /// @param prefix  "" or "a.b.": where the table stands, for messages.
   TreeReader(ValueTable& table, std::string prefix, NullRule null_rule);
 
-  void field(std::string_view name, bool& value, std::string_view help) override;
-  void field(std::string_view name, std::int64_t& value, std::string_view help) override;
-  void field(std::string_view name, double& value, std::string_view help) override;
-  void field(std::string_view name, std::string& value, std::string_view help) override;
-  void field(std::string_view name, std::vector<std::int64_t>& value,
-             std::string_view help) override;
-  void field(std::string_view name, std::vector<double>& value, std::string_view help) override;
-  void field(std::string_view name, std::vector<std::string>& value,
-             std::string_view help) override;
   void choice(std::string_view name, std::string& value, std::span<const std::string_view> allowed,
               std::string_view help) override;
 
  protected:
+  void visit_field(std::string_view name, FieldRef value, std::string_view help) override;
   bool begin_section(std::string_view name, std::string_view help) override;
   void end_section() override;
 
  private:
   [[nodiscard]] const ValueNode* find(std::string_view name);
   template <typename T>
-  void scalar(std::string_view name, T& value);
+  void read(std::string_view name, T& value);
   template <typename T>
-  void list(std::string_view name, std::vector<T>& value);
+  void read(std::string_view name, std::vector<T>& value);
   [[noreturn]] void wrong_type(std::string_view name, std::string_view expected,
                                const ValueNode& found) const;
 

@@ -59,42 +59,24 @@ struct Render {
 }  // namespace
 
 template <typename T>
-void TreeWriter::scalar(std::string_view name, const T& value) {
+void TreeWriter::write(std::string_view name, const T& value) {
   tables_.back()->set(name, {value, {}});
 }
 
 template <typename T>
-void TreeWriter::list(std::string_view name, const std::vector<T>& values) {
+void TreeWriter::write(std::string_view name, const std::vector<T>& values) {
   ValueArray array;
   array.items.reserve(values.size());
   for (const T& value : values) array.items.push_back({value, {}});
   tables_.back()->set(name, {std::move(array), {}});
 }
 
-void TreeWriter::field(std::string_view name, bool& value, std::string_view) {
-  scalar(name, value);
-}
-void TreeWriter::field(std::string_view name, std::int64_t& value, std::string_view) {
-  scalar(name, value);
-}
-void TreeWriter::field(std::string_view name, double& value, std::string_view) {
-  scalar(name, value);
-}
-void TreeWriter::field(std::string_view name, std::string& value, std::string_view) {
-  scalar(name, value);
-}
-void TreeWriter::field(std::string_view name, std::vector<std::int64_t>& value, std::string_view) {
-  list(name, value);
-}
-void TreeWriter::field(std::string_view name, std::vector<double>& value, std::string_view) {
-  list(name, value);
-}
-void TreeWriter::field(std::string_view name, std::vector<std::string>& value, std::string_view) {
-  list(name, value);
+void TreeWriter::visit_field(std::string_view name, FieldRef value, std::string_view) {
+  std::visit([&](const auto* field) { write(name, *field); }, value);
 }
 void TreeWriter::choice(std::string_view name, std::string& value,
                         std::span<const std::string_view>, std::string_view) {
-  scalar(name, value);
+  write(name, value);
 }
 
 bool TreeWriter::begin_section(std::string_view name, std::string_view) {

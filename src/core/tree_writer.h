@@ -17,27 +17,19 @@ class TreeWriter final : public FieldVisitor {
   TreeWriter() : tables_{&root_} {}
   [[nodiscard]] const ValueTable& root() const noexcept { return root_; }
 
-  void field(std::string_view name, bool& value, std::string_view help) override;
-  void field(std::string_view name, std::int64_t& value, std::string_view help) override;
-  void field(std::string_view name, double& value, std::string_view help) override;
-  void field(std::string_view name, std::string& value, std::string_view help) override;
-  void field(std::string_view name, std::vector<std::int64_t>& value,
-             std::string_view help) override;
-  void field(std::string_view name, std::vector<double>& value, std::string_view help) override;
-  void field(std::string_view name, std::vector<std::string>& value,
-             std::string_view help) override;
   void choice(std::string_view name, std::string& value, std::span<const std::string_view> allowed,
               std::string_view help) override;
 
  protected:
+  void visit_field(std::string_view name, FieldRef value, std::string_view help) override;
   bool begin_section(std::string_view name, std::string_view help) override;
   void end_section() override;
 
  private:
   template <typename T>
-  void scalar(std::string_view name, const T& value);
+  void write(std::string_view name, const T& value);
   template <typename T>
-  void list(std::string_view name, const std::vector<T>& values);
+  void write(std::string_view name, const std::vector<T>& values);
 
   ValueTable root_;
   std::vector<ValueTable*> tables_;

@@ -38,7 +38,7 @@ class Block {
                                                             std::int64_t token,
                                                             const Pass& pass) const;
 
-  /// "block3" or "stage1_block0": prefix of what run() captures.
+  /// "block3", "decoder_block3" or "stage1_block0": prefix of what run() captures.
   [[nodiscard]] std::string capture_name(const Pass& pass) const;
 
  private:

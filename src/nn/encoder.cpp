@@ -9,7 +9,6 @@
 #include "conopa/core/rng.h"
 #include "conopa/nn/convert.h"
 #include "conopa/nn/probe_norm.h"
-#include "conopa/nn/torch_compat.h"
 #include "nn/block.h"
 #include "nn/encoder_stream.h"
 #include "nn/neck.h"
@@ -131,15 +130,6 @@ bool Encoder::token_shortcut(const Pass& pass) const {
          spec_.quantization == arch::Quantization::kNone && spec_.qk_norm == arch::QkNorm::kNone &&
          (sees_all || spec_.class_token == arch::ClassToken::kBack);
 }
-
-namespace {
-
-AutocastScope autocast_of(const at::Tensor& images, const Exec& exec) {
-  return {images.device().type(), exec.precision == Precision::kBf16 &&
-                                      (exec.ops == Ops::kStock || !images.device().is_cpu())};
-}
-
-}  // namespace
 
 ForwardResult Encoder::forward(const at::Tensor& images, const ForwardOptions& options) const {
   Pass pass = make_pass(images, options);

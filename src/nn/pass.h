@@ -3,11 +3,19 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <string_view>
 
 #include "conopa/nn/encoder.h"
+#include "conopa/nn/torch_compat.h"
 #include "nn/stage_tables.h"
 
 namespace conopa::nn {
+
+/// Autocast where bf16 runs on stock operations; the kernels round operands by themselves.
+[[nodiscard]] inline AutocastScope autocast_of(const at::Tensor& input, const Exec& exec) {
+  return {input.device().type(), exec.precision == Precision::kBf16 &&
+                                     (exec.ops == Ops::kStock || !input.device().is_cpu())};
+}
 
 /// What one forward pass carries through the blocks of one stage.
 struct Pass {
@@ -19,6 +27,7 @@ struct Pass {
   double mask_rate = 0.0;
   Rotation rotation = {};               ///< of the sequence
   const StageTables* tables = nullptr;  ///< of the stage; null: no map (decoders)
+  std::string_view name_prefix = {};    ///< of what the blocks capture
 
   [[nodiscard]] bool captures() const noexcept { return options.capture != nullptr; }
 

@@ -12,18 +12,18 @@ std::int64_t missing(std::int64_t side, std::int64_t patch) {
 
 }  // namespace
 
-at::Tensor image_patches(const at::Tensor& images, std::int64_t P) {
+at::Tensor cut_images(const at::Tensor& images, std::int64_t P) {
   const std::int64_t below = missing(images.size(2), P);
   const std::int64_t right = missing(images.size(3), P);
   const at::Tensor whole = below + right > 0 ? at::constant_pad_nd(images, {0, right, 0, below}, 0)
                                              : images.contiguous();
-  const std::int64_t B = whole.size(0);
-  const std::int64_t C = whole.size(1);
-  const std::int64_t rows = whole.size(2) / P;
-  const std::int64_t cols = whole.size(3) / P;
-  return whole.view({B, C, rows, P, cols, P})
-      .permute({0, 2, 4, 1, 3, 5})
-      .reshape({B * rows * cols, C * P * P});
+  return whole.view({whole.size(0), whole.size(1), whole.size(2) / P, P, whole.size(3) / P, P});
+}
+
+at::Tensor image_patches(const at::Tensor& images, std::int64_t P) {
+  const at::Tensor cut = cut_images(images, P);
+  return cut.permute({0, 2, 4, 1, 3, 5})
+      .reshape({cut.size(0) * cut.size(2) * cut.size(4), cut.size(1) * P * P});
 }
 
 at::Tensor map_patches(const at::Tensor& map, std::int64_t P) {

@@ -11,6 +11,7 @@
 #include "conopa/core/error.h"
 #include "conopa/eval/classification_meter.h"
 #include "conopa/nn/convert.h"
+#include "tasks/even_spread.h"
 
 namespace conopa::tasks {
 namespace {
@@ -36,18 +37,16 @@ std::vector<std::pair<std::int64_t, double>> best_classes(std::span<const float>
   return out;
 }
 
-// Keeps every `stride`-th sample of the pass.
+// Keeps predictions of samples that are spread over the pass.
 class SampleCollector {
  public:
   SampleCollector(std::int64_t wanted, std::int64_t size, std::int64_t top_k)
-      : wanted_(wanted),
-        stride_(std::max<std::int64_t>(1, wanted > 0 ? size / wanted : 1)),
-        top_k_(top_k) {}
+      : spread_(wanted, size), top_k_(top_k) {}
 
   void add(const data::Batch& batch, std::span<const float> logits, std::int64_t classes) {
     const std::span<const std::int64_t> labels = batch.labels.data<std::int64_t>();
-    for (std::int64_t i = 0; i < batch.size(); ++i, ++seen_) {
-      if (std::ssize(samples_) >= wanted_ || seen_ % stride_ != 0) continue;
+    for (std::int64_t i = 0; i < batch.size(); ++i) {
+      if (!spread_.takes_next()) continue;
       const auto row = static_cast<std::size_t>(i);
       const auto K = static_cast<std::size_t>(classes);
       samples_.push_back({.index = batch.indices[row],
@@ -58,10 +57,8 @@ class SampleCollector {
   [[nodiscard]] std::vector<SamplePrediction> take() { return std::move(samples_); }
 
  private:
-  std::int64_t wanted_;
-  std::int64_t stride_;
+  EvenSpread spread_;
   std::int64_t top_k_;
-  std::int64_t seen_ = 0;
   std::vector<SamplePrediction> samples_;
 };
 

@@ -6,10 +6,11 @@
 
 #include "conopa/core/fields_json.h"
 #include "conopa/core/system.h"
+#include "conopa/image/denormalize.h"
 #include "conopa/io/atomic_file.h"
 #include "conopa/report/html.h"
 #include "conopa/report/metrics_log.h"
-#include "conopa/report/model_card.h"
+#include "train/run_names.h"
 
 namespace conopa::train {
 namespace {
@@ -49,8 +50,37 @@ std::vector<report::ReportSample> sample_pictures(const FinishInput& input) {
   return out;
 }
 
-std::string model_name(const RunConfig& config) {
-  return config.model.preset.empty() ? config.model.spec.family : config.model.preset;
+std::vector<report::ReconstructionSample> reconstruction_pictures(const FinishInput& input) {
+  std::vector<report::ReconstructionSample> out;
+  const image::EvalTransformOptions& transform = input.config.eval_transform;
+  const auto picture = [&transform](const HostTensor& tensor) {
+    return image::denormalize(tensor, transform.mean, transform.std);
+  };
+  for (const tasks::Reconstruction& made : input.evaluation.reconstructions) {
+    out.push_back({.input = picture(made.input),
+                   .masked = picture(made.masked),
+                   .predicted = picture(made.predicted),
+                   .name = input.eval_data == nullptr ? std::to_string(made.index)
+                                                      : input.eval_data->name(made.index)});
+  }
+  return out;
+}
+
+// What tasks without a result of their own kind write: the values by name.
+std::string values_json(const tasks::Evaluation& evaluation) {
+  nlohmann::ordered_json out;
+  out["primary"] = evaluation.primary;
+  for (const auto& [name, value] : evaluation.values) out[name] = value;
+  return out.dump(2) + "\n";
+}
+
+std::vector<report::KeyNumber> key_values(const tasks::Evaluation& evaluation,
+                                          const std::string& note) {
+  std::vector<report::KeyNumber> out;
+  for (const auto& [name, value] : evaluation.values) {
+    out.push_back({.label = name, .value = fmt::format("{:.4f}", value), .note = note});
+  }
+  return out;
 }
 
 }  // namespace
@@ -61,50 +91,6 @@ std::string run_title(const RunConfig& config, const fs::path& folder) {
   return plain.has_filename() ? plain.filename().string() : plain.parent_path().filename().string();
 }
 
-std::string model_card(const FinishInput& input) {
-  const RunConfig& config = input.config;
-  const std::string data = fs::path(config.data.path).filename().string();
-  report::ModelCard card;
-  card.name = run_title(config, input.folder);
-  card.tags = {"image-classification", config.model.spec.family};
-  card.metrics = {"accuracy"};
-  const auto result = [&](std::string_view value, const std::string& metric,
-                          const std::string& name) {
-    card.results.push_back({.task = "image-classification",
-                            .dataset = data,
-                            .dataset_id = data,
-                            .split = input.eval_split,
-                            .metric = metric,
-                            .metric_name = name,
-                            .value = input.evaluation.value(value)});
-  };
-  if (input.evaluation.classification) {
-    result("top1", "accuracy", "Top-1 accuracy");
-    result("top5", "top_5_accuracy",
-           fmt::format("Top-{} accuracy", input.evaluation.classification->top_k));
-    result("loss", "loss", "Cross entropy");
-    result("ece", "expected_calibration_error", "Calibration error (15 bins)");
-  }
-  card.summary =
-      fmt::format("{} with {} parameters, {}x{} pixels, {} classes.", model_name(config),
-                  format_count(static_cast<double>(input.parameters)), config.model.spec.height,
-                  config.model.spec.width, config.model.spec.num_classes);
-  card.use = "Classifies images:\n\n```\nconopa predict MODEL_FOLDER IMAGE...\n```";
-  card.data = fmt::format(
-      "Trained on {} images of `{}`, evaluated on {} images of its split `{}`. Preprocessing is in "
-      "`preprocessor_config.json`.",
-      input.train_images, data, input.eval_images, input.eval_split);
-  card.limits =
-      "It knows the classes it was trained on and nothing else; images unlike the "
-      "training data get confident wrong answers.";
-  card.reproduction = fmt::format(
-      "conopa {}, {} epochs of {} images a step, seed {}. The recipe is `config.toml` of the run "
-      "folder.{}",
-      input.version, config.train.epochs, config.train.batch, config.train.seed,
-      input.command.empty() ? "" : "\n\n```\n" + input.command + "\n```");
-  return report::render_model_card(card);
-}
-
 void write_report(const FinishInput& input) {
   report::RunReport page;
   page.title = run_title(input.config, input.folder);
@@ -113,14 +99,16 @@ void write_report(const FinishInput& input) {
                   format_count(static_cast<double>(input.parameters)), input.train_images);
   page.series = report::to_series(report::read_metrics(input.folder / "metrics.jsonl"));
   page.evaluation = input.evaluation.classification;
-  if (page.evaluation) {
-    page.key_numbers = report::key_numbers(*page.evaluation);
-    page.evaluation_title = fmt::format("{} split, {} images, epoch {}", input.eval_split,
-                                        input.eval_images, input.chosen_epoch + 1);
-    write_file_atomically(input.folder / "evaluation.json", eval::to_json(*page.evaluation));
-  }
+  page.evaluation_title = fmt::format("{} split, {} images, epoch {}", input.eval_split,
+                                      input.eval_images, input.chosen_epoch + 1);
+  page.key_numbers = page.evaluation ? report::key_numbers(*page.evaluation)
+                                     : key_values(input.evaluation, page.evaluation_title);
+  write_file_atomically(input.folder / "evaluation.json", page.evaluation
+                                                              ? eval::to_json(*page.evaluation)
+                                                              : values_json(input.evaluation));
   page.class_names = input.class_names;
   page.samples = sample_pictures(input);
+  page.reconstructions = reconstruction_pictures(input);
   page.configuration = configuration(input.config);
   page.environment = {{.title = "Environment", .rows = input.environment}};
   page.command = input.command;

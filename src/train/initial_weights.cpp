@@ -1,6 +1,9 @@
 #include "conopa/train/initial_weights.h"
 
+#include <fmt/ranges.h>
+
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 
@@ -72,6 +75,35 @@ void check_rotary_rule(const SourceModel& source, const arch::EncoderSpec& spec,
               ours);
 }
 
+// Whether the source reconstructs masked patches; bare files without a spec show it by a tensor.
+bool is_autoencoder(const SourceModel& source) {
+  if (source.spec) return source.spec->decoder != arch::Decoder::kNone;
+  return source.tensors->contains(std::string(arch::names::kMaskToken));
+}
+
+// An auto-encoder's final norm serves its decoder token by token. A model that normalises the mean
+// instead begins with a norm of its own, as in the released fine-tuning and probes.
+bool begins_fresh(const SourceModel& source, const arch::EncoderSpec& spec, InitPolicy policy,
+                  const std::string& name) {
+  return policy == InitPolicy::kPartial && spec.read_out == arch::ReadOut::kMeanNorm &&
+         is_autoencoder(source) && name.starts_with(std::string(arch::names::kFinalNorm) + ".");
+}
+
+// "36 tensors of the checkpoint left out (cls_token, decoder)"; empty if all were read.
+std::string left_out(const SourceModel& source, const arch::EncoderSpec& spec,
+                     const std::set<std::string>& read) {
+  std::int64_t count = 0;
+  std::set<std::string> parts;  // first components of the names
+  for (const std::string& name : source.tensors->names()) {
+    if (read.contains(name)) continue;
+    if (arch::is_ignored(arch::family(spec.family), source.scheme, name)) continue;
+    ++count;
+    parts.insert(name.substr(0, name.find('.')));
+  }
+  if (count == 0) return "";
+  return fmt::format("{} tensors of the checkpoint left out ({})", count, fmt::join(parts, ", "));
+}
+
 }  // namespace
 
 arch::KeyReport load_initial_weights(const fs::path& path, const arch::EncoderSpec& spec,
@@ -79,10 +111,14 @@ arch::KeyReport load_initial_weights(const fs::path& path, const arch::EncoderSp
   const SourceModel source = open_source(path, parameters.table());
   check_rotary_rule(source, spec, policy, path);
   bool resized = false;
+  std::set<std::string> read;
   const arch::TensorTable& table = parameters.table();
   const auto get = [&](const std::string& name) -> std::optional<HostTensor> {
     const arch::ForeignTensor foreign = table.foreign(name, source.scheme);
-    if (!source.tensors->contains(foreign.name)) return std::nullopt;
+    if (!source.tensors->contains(foreign.name) || begins_fresh(source, spec, policy, name)) {
+      return std::nullopt;
+    }
+    read.insert(foreign.name);
     const arch::TensorEntry& entry = *table.find(name);
     HostTensor value = arch::own_part(foreign, entry, source.tensors->read(foreign.name));
     if (source.spec && value.shape() != entry.shape && arch::is_position(*source.spec, name) &&
@@ -99,7 +135,13 @@ arch::KeyReport load_initial_weights(const fs::path& path, const arch::EncoderSp
     throw FormatError(path.string(), "no tensor fits the model; is it another family or size?");
   }
   if (resized) log_info("position embedding resized to {}x{}", spec.grid_rows(), spec.grid_cols());
-  if (!report.clean()) log_warning("initial weights from {}: {}", path.string(), report.summary());
+  const std::string unread = left_out(source, spec, read);
+  if (!report.clean()) {
+    log_warning("initial weights from {}: {}{}{}", path.string(), report.summary(),
+                unread.empty() ? "" : "; ", unread);
+  } else if (!unread.empty()) {
+    log_info("initial weights from {}: {}", path.string(), unread);
+  }
   return report;
 }
 

@@ -20,6 +20,29 @@ void require_range(std::string_view where, std::string_view name, T value, T low
 
 constexpr std::int64_t kMany = 1'000'000'000;
 
+void validate_task(const RunConfig& run) {
+  const bool decodes = run.model.spec.decoder != arch::Decoder::kNone;
+  if (run.train.task == TaskKind::kClassify) {
+    if (decodes) {
+      throw ConfigError(
+          "train",
+          "a model with a decoder learns masked patches; set train.task = \"mae\", or "
+          "model.decoder = \"none\" to classify");
+    }
+    classify_options(run).validate();
+    return;
+  }
+  run.mae.validate();
+  if (!decodes) {
+    throw ConfigError("train", "task = \"mae\" needs a decoder; set model.decoder = \"mae\"");
+  }
+  if (run.mixup.needs_targets()) {
+    throw ConfigError("mixup",
+                      "mixing and label smoothing belong to classification; leave [mixup] out for "
+                      "task = \"mae\"");
+  }
+}
+
 }  // namespace
 
 void ModelOptions::visit(FieldVisitor& v) {
@@ -76,6 +99,7 @@ void DropOptions::visit(FieldVisitor& v) {
 }
 
 void TrainOptions::visit(FieldVisitor& v) {
+  enum_field(v, "task", task, "what is learnt: classes, or masked patches (mae)");
   v.field("epochs", epochs, "passes over the training data");
   v.field("batch", batch, "images per optimiser step");
   v.field("accumulate", accumulate, "micro-batches a step is cut into to save memory");
@@ -145,6 +169,7 @@ void RunConfig::visit(FieldVisitor& v) {
   v.section("mask", mask, "soft mask during training");
   v.section("drop_path", drop_path, "when stochastic depth acts");
   v.section("train", train, "the loop");
+  v.section("mae", mae, "masked auto-encoding");
   v.section("output", output, "the run folder");
 }
 
@@ -177,6 +202,12 @@ tasks::ClassifyOptions classify_options(const RunConfig& config) {
 
 void RunConfig::resolve(std::int64_t dataset_classes) {
   arch::EncoderSpec& spec = model.spec;
+  if (train.task == TaskKind::kMae) {
+    if (classes_from_data) spec.num_classes = 0;
+    spec.resolve();
+    mae.validate_for(spec);
+    return;
+  }
   if (classes_from_data) spec.num_classes = dataset_classes;
   if (spec.num_classes < dataset_classes) {
     throw ConfigError("model", "num_classes must be at least the {} classes of the data, got {}",
@@ -192,7 +223,7 @@ void RunConfig::validate() const {
   mixup.validate();
   optim.validate();
   train.validate();
-  classify_options(*this).validate();
+  validate_task(*this);
   const arch::EncoderSpec& spec = model.spec;
   const auto same_size = [&spec](std::string_view where, const auto& t) {
     if (t.height == spec.height && t.width == spec.width && t.channels == spec.channels) return;

@@ -13,6 +13,11 @@
 namespace conopa::train {
 namespace {
 
+// Names that a head's outputs have; models without a head keep none.
+std::vector<std::string> class_names(const arch::EncoderSpec& spec, const data::Dataset& dataset) {
+  return spec.num_classes > 0 ? dataset.class_names() : std::vector<std::string>{};
+}
+
 std::optional<WeightAverage> make_average(tasks::Task& task, const TrainOptions& train) {
   if (train.ema_decay <= 0.0) return std::nullopt;
   return std::optional<WeightAverage>(
@@ -49,7 +54,7 @@ RunLoop::RunLoop(const RunObjects& objects)
       average_(make_average(task_, config_.train)),
       runner_(task_, *optimizer_, average_ ? &*average_ : nullptr, config_),
       checkpointer_(folder_, config_, task_, *optimizer_, average_ ? &*average_ : nullptr,
-                    objects.parts.train.dataset->class_names()) {}
+                    class_names(task_.spec(), *objects.parts.train.dataset)) {}
 
 TrainState RunLoop::open_folder() {
   const auto checkpoint = folder_.newest_checkpoint();
@@ -107,6 +112,7 @@ RunResult RunLoop::run() {
 StepPlan RunLoop::plan_of(std::int64_t step) const {
   const auto i = static_cast<std::size_t>(step);
   return {.step = step,
+          .epoch = step / steps_per_epoch_,
           .lr = lr_[i],
           .weight_decay = decay_[i],
           .mask_rate = mask_[i],

@@ -10,6 +10,7 @@
 #include "conopa/kernels/isa.h"
 #include "conopa/nn/torch_compat.h"
 #include "conopa/tasks/classify.h"
+#include "conopa/tasks/mae.h"
 #include "conopa/tasks/runtime.h"
 #include "conopa/train/initial_weights.h"
 #include "conopa/train/trainable.h"
@@ -80,6 +81,9 @@ std::unique_ptr<tasks::Task> make_task(const RunConfig& config) {
                          config.train.init_policy);
   }
   apply_trainable(encoder.parameters(), config.train.trainable);
+  if (config.train.task == TaskKind::kMae) {
+    return std::make_unique<tasks::MaeTask>(std::move(encoder), config.mae);
+  }
   return std::make_unique<tasks::ClassifyTask>(std::move(encoder), classify_options(config));
 }
 

@@ -19,7 +19,8 @@ StepRunner::StepRunner(tasks::Task& task, Optimizer& optimizer, WeightAverage* a
 at::Tensor StepRunner::accumulate(data::Loader& loader, const StepPlan& plan) {
   const TrainOptions& train = config_.train;
   const auto parts = static_cast<double>(train.accumulate);
-  tasks::StepContext context{.exec = {.precision = train.precision, .ops = train.ops},
+  tasks::StepContext context{.epoch = plan.epoch,
+                             .exec = {.precision = train.precision, .ops = train.ops},
                              .mask_rate = plan.mask_rate,
                              .drop_path = plan.drop_path,
                              .random = {.seed = static_cast<std::uint64_t>(train.seed), .step = 0},

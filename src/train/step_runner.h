@@ -15,6 +15,7 @@ namespace conopa::train {
 /// What the schedules say about one optimiser step.
 struct StepPlan {
   std::int64_t step = 0;
+  std::int64_t epoch = 0;
   double lr = 0.0;
   double weight_decay = 0.0;
   double mask_rate = 0.0;

@@ -12,44 +12,18 @@
 namespace conopa::nn {
 namespace {
 
-struct Variant {
-  std::string name;
-  Edit edit;
-};
-
-void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
-
 class EncoderVariantTest : public testing::TestWithParam<Variant> {};
 
 TEST_P(EncoderVariantTest, FusedKernelsGiveTheGradientsOfStockOperations) {
-  const arch::EncoderSpec spec = small_spec(GetParam().edit);
-  ForwardOptions options;
-  options.training = true;
-  options.exec.ops = Ops::kStock;
-  const auto stock = gradients(spec, options);
-  options.exec.ops = Ops::kFused;
-  expect_equal(gradients(spec, options), stock, 2e-4);
+  expect_fused_equals_stock(small_spec(GetParam().edit));
 }
 
 TEST_P(EncoderVariantTest, CheckpointingChangesNothing) {
-  const arch::EncoderSpec spec = small_spec(GetParam().edit);
-  ForwardOptions options;
-  options.training = true;
-  const auto kept = gradients(spec, options);
-  options.checkpoint_blocks = true;
-  expect_equal(gradients(spec, options), kept, 1e-6);
+  expect_checkpointing_changes_nothing(small_spec(GetParam().edit));
 }
 
 TEST_P(EncoderVariantTest, TokenShortcutEqualsTheFullForward) {
-  const arch::EncoderSpec spec = small_spec(GetParam().edit);
-  Encoder encoder(spec);
-  randomise(encoder);
-  const at::Tensor images = images_of(spec);
-  ForwardOptions full;
-  Capture capture;
-  full.capture = &capture;  // captures need every token
-  EXPECT_LT(difference(encoder.forward(images, {}).logits, encoder.forward(images, full).logits),
-            1e-5);
+  const Capture capture = expect_capture_changes_nothing(small_spec(GetParam().edit));
   EXPECT_TRUE(capture.contains("block2_out"));
 }
 

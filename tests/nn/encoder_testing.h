@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <ostream>
+#include <string>
 #include <vector>
 
 #include "conopa/core/rng.h"
@@ -78,5 +80,44 @@ inline void expect_equal(const std::vector<at::Tensor>& a, const std::vector<at:
     EXPECT_LT(difference(a[i], b[i]), tolerance) << "tensor " << i;
   }
 }
+
+inline void expect_fused_equals_stock(const arch::EncoderSpec& spec) {
+  ForwardOptions options;
+  options.training = true;
+  options.exec.ops = Ops::kStock;
+  const auto stock = gradients(spec, options);
+  options.exec.ops = Ops::kFused;
+  expect_equal(gradients(spec, options), stock, 2e-4);
+}
+
+inline void expect_checkpointing_changes_nothing(const arch::EncoderSpec& spec) {
+  ForwardOptions options;
+  options.training = true;
+  const auto kept = gradients(spec, options);
+  options.checkpoint_blocks = true;
+  expect_equal(gradients(spec, options), kept, 1e-6);
+}
+
+/// Captures need every token, so that this also compares shortcuts with the full forward pass.
+/// @return what was captured.
+inline Capture expect_capture_changes_nothing(const arch::EncoderSpec& spec) {
+  Encoder encoder(spec);
+  randomise(encoder);
+  Capture capture;
+  ForwardOptions full;
+  full.capture = &capture;
+  EXPECT_LT(difference(encoder.forward(images_of(spec), {}).logits,
+                       encoder.forward(images_of(spec), full).logits),
+            1e-5);
+  return capture;
+}
+
+/// A spec and what makes it special.
+struct Variant {
+  std::string name;
+  Edit edit;
+};
+
+inline void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
 
 }  // namespace conopa::nn

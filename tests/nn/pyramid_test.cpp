@@ -35,48 +35,24 @@ arch::EncoderSpec pyramid_spec(const Edit& edit = {}) {
   return spec;
 }
 
-at::Tensor logits_of(const arch::EncoderSpec& spec, const at::Tensor& images,
-                     Capture* capture = nullptr) {
+at::Tensor logits_of(const arch::EncoderSpec& spec, const at::Tensor& images) {
   Encoder encoder(spec);
   randomise(encoder);
-  ForwardOptions options;
-  options.capture = capture;
-  return encoder.forward(images, options).logits;
+  return encoder.forward(images, {}).logits;
 }
-
-struct Variant {
-  const char* name;
-  Edit edit;
-};
-void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
 
 class PyramidVariantTest : public testing::TestWithParam<Variant> {};
 
 TEST_P(PyramidVariantTest, FusedKernelsGiveTheGradientsOfStockOperations) {
-  const arch::EncoderSpec spec = pyramid_spec(GetParam().edit);
-  ForwardOptions options;
-  options.training = true;
-  options.exec.ops = Ops::kStock;
-  const auto stock = gradients(spec, options);
-  options.exec.ops = Ops::kFused;
-  expect_equal(gradients(spec, options), stock, 2e-4);
+  expect_fused_equals_stock(pyramid_spec(GetParam().edit));
 }
 
 TEST_P(PyramidVariantTest, CheckpointingChangesNothing) {
-  const arch::EncoderSpec spec = pyramid_spec(GetParam().edit);
-  ForwardOptions options;
-  options.training = true;
-  const auto kept = gradients(spec, options);
-  options.checkpoint_blocks = true;
-  expect_equal(gradients(spec, options), kept, 1e-6);
+  expect_checkpointing_changes_nothing(pyramid_spec(GetParam().edit));
 }
 
 TEST_P(PyramidVariantTest, CaptureChangesNothing) {
-  const arch::EncoderSpec spec = pyramid_spec(GetParam().edit);
-  Capture capture;
-  EXPECT_LT(
-      difference(logits_of(spec, images_of(spec), &capture), logits_of(spec, images_of(spec))),
-      1e-5);
+  const Capture capture = expect_capture_changes_nothing(pyramid_spec(GetParam().edit));
   EXPECT_EQ(capture.at("stage0_patch_embed").sizes().vec(), (Shape{3, 108, 16}));
   EXPECT_EQ(capture.at("stage1_block1_out").sizes().vec(), (Shape{3, 30, 24}));
 }

@@ -1,6 +1,7 @@
 #include "models.h"
 
 #include "conopa/arch/tensor_table.h"
+#include "conopa/core/error.h"
 #include "conopa/io/checkpoint.h"
 #include "conopa/nn/convert.h"
 
@@ -11,8 +12,10 @@ void set_image_size(arch::EncoderSpec& spec, const nlohmann::json& size) {
   spec.width = size.is_array() ? size.at(1).get<std::int64_t>() : size.get<std::int64_t>();
 }
 
-void load_weights(const Case& c, nn::Parameters& parameters, std::string_view scheme,
-                  const EditTensor& edit) {
+namespace {
+
+arch::KeyReport load(const Case& c, nn::Parameters& parameters, std::string_view scheme,
+                     const EditTensor& edit, nn::LoadPolicy policy) {
   const auto file = open_checkpoint(c.folder / "weights.pth");
   const arch::TensorTable& table = parameters.table();
   const auto source = [&](const std::string& name) -> std::optional<HostTensor> {
@@ -21,7 +24,21 @@ void load_weights(const Case& c, nn::Parameters& parameters, std::string_view sc
     HostTensor value = arch::own_part(foreign, *table.find(name), file->read(foreign.name));
     return edit ? edit(name, std::move(value)) : value;
   };
-  parameters.load(source, nn::LoadPolicy::kStrict, c.name);
+  return parameters.load(source, policy, c.name);
+}
+
+}  // namespace
+
+void load_weights(const Case& c, nn::Parameters& parameters, std::string_view scheme,
+                  const EditTensor& edit) {
+  load(c, parameters, scheme, edit, nn::LoadPolicy::kStrict);
+}
+
+void load_present_weights(const Case& c, nn::Parameters& parameters, std::string_view scheme) {
+  const arch::KeyReport report = load(c, parameters, scheme, {}, nn::LoadPolicy::kPartial);
+  if (!report.reshaped.empty() || report.missing.size() == parameters.size()) {
+    throw FormatError(c.name, "the weights are not of this model: {}", report.summary());
+  }
 }
 
 nn::Encoder load_encoder(const Case& c, const arch::EncoderSpec& spec, std::string_view scheme) {

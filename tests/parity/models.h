@@ -22,6 +22,10 @@ using EditTensor = std::function<HostTensor(const std::string& name, HostTensor 
 void load_weights(const Case& c, nn::Parameters& parameters, std::string_view scheme,
                   const EditTensor& edit = {});
 
+/// The same for a case that describes a part of the model; the others keep their values.
+/// @throws FormatError if the file holds none of the model's tensors.
+void load_present_weights(const Case& c, nn::Parameters& parameters, std::string_view scheme);
+
 /// Encoder with the case's weights.
 [[nodiscard]] nn::Encoder load_encoder(const Case& c, const arch::EncoderSpec& spec,
                                        std::string_view scheme = "official");

@@ -21,6 +21,8 @@ constexpr Row kRows[] = {
     {"illama", "QAT", "", check_illama_quantized},
     {"illama", "VisionTransformer", "loss", check_illama_training},
     {"illama", "VisionTransformer", "", check_illama_model},
+    {"visionllama", "MAE(", "", check_mae},
+    {"visionllama", "trained with LARS", "", check_linear_probe},
     {"visionllama", "mmpretrain", "", check_mmpretrain_classifier},
     {"visionllama", "PyramidVisionLLaMA", "", check_visionllama_pyramid},
     {"visionllama", "VisionTransformerRotate", "", check_visionllama_line},

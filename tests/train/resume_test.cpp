@@ -61,6 +61,17 @@ RunConfig lars_probe(RunConfig config) {
   return config;
 }
 
+RunConfig mae(RunConfig config) {
+  config = as_mae(std::move(config));
+  config.model.spec.drop_path = 0.2;
+  config.model.spec.drop_path_branches = arch::DropBranches::kAttention;
+  config.train.accumulate = 2;
+  config.train.checkpoint_blocks = true;
+  config.train.ema_decay = 0.9;
+  config.optim.betas = {0.9, 0.95};
+  return config;
+}
+
 // The lines of metrics.jsonl without what the clock decides.
 std::string metrics_of(const std::filesystem::path& run_folder) {
   std::istringstream lines(read_bytes(run_folder / "metrics.jsonl"));
@@ -121,7 +132,8 @@ INSTANTIATE_TEST_SUITE_P(Stops, ResumeTest,
                                          Case{"plain", plain, 11}, Case{"rich", rich, 4},
                                          Case{"rich", rich, 5}, Case{"rich", rich, 9},
                                          Case{"two threads", two_threads, 5}, Case{"lamb", lamb, 9},
-                                         Case{"lars probe", lars_probe, 9}));
+                                         Case{"lars probe", lars_probe, 9}, Case{"mae", mae, 3},
+                                         Case{"mae", mae, 9}));
 
 // Training happens in child processes only: one that was forked after OpenMP started would hang.
 pid_t start(const RunConfig& config) {

@@ -117,4 +117,31 @@ inline RunConfig toy_config(const std::filesystem::path& folder) {
   return config;
 }
 
+/// Turns a toy run into masked auto-encoding of 16 patches. The classes differ by absolute place
+/// and brightness alone, so the model has absolute positions and predicts plain pixels.
+inline RunConfig as_mae(RunConfig config) {
+  arch::EncoderSpec& spec = config.model.spec;
+  spec.patch = 2;
+  spec.mask = arch::Mask::kBidirectional;
+  spec.norm = arch::Norm::kLayer;
+  spec.position = arch::Position::kLearned;
+  spec.rotary = arch::Rotary::kPlane;
+  spec.class_token = arch::ClassToken::kLate;
+  spec.decoder = arch::Decoder::kMae;
+  spec.decoder_dim = 16;
+  spec.weight_init = arch::WeightInit::kXavier;
+  spec.decoder_depth = 1;
+  spec.decoder_heads = 2;
+  spec.read_out = arch::ReadOut::kMeanNorm;
+  config.train.task = TaskKind::kMae;
+  config.mae.mask_ratio = 0.5;
+  config.mae.norm_pix = false;
+  config.augment.pad_px = 0;
+  return config;
+}
+
+inline RunConfig toy_mae_config(const std::filesystem::path& folder) {
+  return as_mae(toy_config(folder));
+}
+
 }  // namespace conopa::train

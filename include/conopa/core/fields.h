@@ -8,11 +8,21 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "conopa/core/error.h"
 
 namespace conopa {
+
+/// A field of an options struct: a scalar or a list.
+using FieldRef =
+    std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
+                 std::vector<double>*, std::vector<std::string>*>;
+
+/// What FieldRef can point to; an int, say, is refused where the field is written down.
+template <typename T>
+concept FieldType = std::constructible_from<FieldRef, T*>;
 
 /// Walks the fields of an options struct. One `visit(FieldVisitor&)` per struct serves reading
 /// TOML and JSON, writing JSON, help texts and did-you-mean: a field is written down once.
@@ -25,15 +35,11 @@ class FieldVisitor {
  public:
   virtual ~FieldVisitor() = default;
 
-  virtual void field(std::string_view name, bool& value, std::string_view help) = 0;
-  virtual void field(std::string_view name, std::int64_t& value, std::string_view help) = 0;
-  virtual void field(std::string_view name, double& value, std::string_view help) = 0;
-  virtual void field(std::string_view name, std::string& value, std::string_view help) = 0;
-  virtual void field(std::string_view name, std::vector<std::int64_t>& value,
-                     std::string_view help) = 0;
-  virtual void field(std::string_view name, std::vector<double>& value, std::string_view help) = 0;
-  virtual void field(std::string_view name, std::vector<std::string>& value,
-                     std::string_view help) = 0;
+  /// A value of one of FieldRef's types.
+  template <FieldType T>
+  void field(std::string_view name, T& value, std::string_view help) {
+    visit_field(name, &value, help);
+  }
   /// A string out of a fixed list; readers refuse others and name the nearest.
   virtual void choice(std::string_view name, std::string& value,
                       std::span<const std::string_view> allowed, std::string_view help) = 0;
@@ -48,6 +54,7 @@ class FieldVisitor {
   }
 
  protected:
+  virtual void visit_field(std::string_view name, FieldRef value, std::string_view help) = 0;
   /// Returns whether the fields of the section shall be visited.
   virtual bool begin_section(std::string_view name, std::string_view help) = 0;
   virtual void end_section() = 0;

@@ -17,7 +17,8 @@ enum class RngPurpose : std::uint32_t {
   kDropout = 6,
   kMask = 7,
   kSample = 8,
-  kTest = 9
+  kTest = 9,
+  kPatchMask = 10
 };
 
 /// One block of Philox 4x32-10: four random words out of a counter and a key, a pure function.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "conopa/arch/encoder_spec.h"
+#include "conopa/core/host_tensor.h"
 #include "conopa/data/loader.h"
 #include "conopa/eval/classification.h"
 #include "conopa/nn/encoder.h"
@@ -18,6 +19,7 @@ namespace conopa::tasks {
 
 /// What the training loop tells an objective about the micro-batch.
 struct StepContext {
+  std::int64_t epoch = 0;  ///< from 0
   nn::Exec exec;
   double mask_rate = 0.0;  ///< α of the soft mask
   double drop_path = 0.0;  ///< peak stochastic-depth rate
@@ -36,6 +38,15 @@ struct SamplePrediction {
   std::vector<std::pair<std::int64_t, double>> top;  ///< class and probability, best first
 };
 
+/// What a masked auto-encoder made of one evaluated image: pictures as the model sees images,
+/// [C, H, W] float32, normalised; removed patches of `masked` are 0, the mean colour.
+struct Reconstruction {
+  std::int64_t index = 0;  ///< in the dataset
+  HostTensor input;
+  HostTensor masked;
+  HostTensor predicted;  ///< with the visible patches of the input
+};
+
 /// Numbers of one evaluation; which ones is the task's choice.
 struct Evaluation {
   std::vector<std::pair<std::string, double>> values;  ///< in the order of reports
@@ -44,6 +55,7 @@ struct Evaluation {
   bool complete = true;          ///< false: stopped on request, do not use the numbers
   std::optional<eval::ClassificationResult> classification;
   std::vector<SamplePrediction> samples;
+  std::vector<Reconstruction> reconstructions;
 
   /// Value by name; NaN if there is none.
   [[nodiscard]] double value(std::string_view name) const;
@@ -54,7 +66,7 @@ struct Evaluation {
 struct EvaluateOptions {
   nn::Exec exec;
   std::optional<double> mask_rate;  ///< default: the spec's
-  std::int64_t samples = 0;         ///< predictions to keep, evenly spread over the data
+  std::int64_t samples = 0;         ///< predictions (or pictures) to keep, spread over the data
   std::function<bool()> stop;       ///< asked between batches
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< batches
 };

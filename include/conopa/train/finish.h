@@ -33,7 +33,8 @@ struct FinishInput {
 /// README.md of the final model with the measured numbers.
 [[nodiscard]] std::string model_card(const FinishInput& input);
 
-/// Writes report.html and evaluation.json into the run folder.
+/// Writes report.html and evaluation.json (the classification result, or the values by name of a
+/// task without one) into the run folder.
 /// @throws IoError if a file cannot be written.
 void write_report(const FinishInput& input);
 

@@ -15,6 +15,7 @@
 #include "conopa/image/transform.h"
 #include "conopa/nn/ops.h"
 #include "conopa/tasks/classify.h"
+#include "conopa/tasks/mae.h"
 #include "conopa/train/schedule.h"
 
 namespace conopa::train {
@@ -81,8 +82,15 @@ enum class Trainable {
   kHead  ///< linear probing: the rest of the model is a fixed feature extractor
 };
 
+/// What a run learns: one subclass of tasks::Task each.
+enum class TaskKind {
+  kClassify,
+  kMae  ///< masked auto-encoding; the data's classes play no part
+};
+
 /// `[train]`.
 struct TrainOptions {
+  TaskKind task = TaskKind::kClassify;
   std::int64_t epochs = 10;
   std::int64_t batch = 256;     ///< images per optimiser step
   std::int64_t accumulate = 1;  ///< micro-batches a step is cut into; divides batch
@@ -143,6 +151,7 @@ struct RunConfig {
   MaskOptions mask;
   DropOptions drop_path;
   TrainOptions train;
+  tasks::MaeOptions mae;  ///< of train.task = "mae"
   OutputOptions output;
   bool classes_from_data = false;  ///< model.num_classes was not given
 
@@ -153,8 +162,10 @@ struct RunConfig {
   /// @throws ConfigError for unknown keys and values that do not fit.
   [[nodiscard]] static RunConfig from(Config& config);
 
-  /// Settles model.num_classes by the dataset and resolves the spec.
-  /// @throws ConfigError if the recipe gives fewer classes than the data has.
+  /// Settles model.num_classes by the dataset (0 where the task has no classes) and resolves the
+  /// spec.
+  /// @throws ConfigError if the recipe gives fewer classes than the data has, or the task does not
+  ///         fit the model.
   void resolve(std::int64_t dataset_classes);
 
   /// Checks everything that needs no dataset.
@@ -190,6 +201,10 @@ struct conopa::EnumNames<conopa::train::InitPolicy> {
 template <>
 struct conopa::EnumNames<conopa::train::OptimizerKind> {
   static constexpr std::array<std::string_view, 3> kNames = {"adamw", "lamb", "lars"};
+};
+template <>
+struct conopa::EnumNames<conopa::train::TaskKind> {
+  static constexpr std::array<std::string_view, 2> kNames = {"classify", "mae"};
 };
 template <>
 struct conopa::EnumNames<conopa::train::Trainable> {
