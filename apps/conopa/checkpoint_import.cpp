@@ -67,9 +67,11 @@ std::vector<std::pair<std::string, std::string>> training_state(const TensorSour
   std::vector<std::pair<std::string, std::string>> out;
   const auto* pth = dynamic_cast<const PthFile*>(&source);
   if (pth == nullptr) return out;
-  if (const auto epoch = pth->root().find("epoch"); epoch && is_scalar(*epoch)) {
-    out.emplace_back("epoch", epoch->describe(40));
+  std::optional<PickleValue> epoch = pth->root().find("epoch");
+  if (!epoch) {  // mmengine keeps it in a dict
+    if (const auto meta = pth->root().find("meta")) epoch = meta->find("epoch");
   }
+  if (epoch && is_scalar(*epoch)) out.emplace_back("epoch", epoch->describe(40));
   if (const auto args = pth->root().find("args")) add_arguments(*args, out);
   return out;
 }
@@ -82,12 +84,27 @@ arch::EncoderSpec infer_spec(const ImportOptions& options, arch::TensorIndex ind
       sets_key(options.settings, "height") && sets_key(options.settings, "width")) {
     position->second[1] = 2;
   }
-  arch::EncoderSpec spec = arch::infer_model(index, options.checkpoint.string()).spec;
-  if (!sets_key(options.settings, "heads") && spec.quantization == arch::Quantization::kNone) {
-    log_info("heads = {} follows the family's rule; give --set heads=N if the model has others",
-             spec.heads);
+  return arch::infer_model(index, options.checkpoint.string()).spec;
+}
+
+// What the guess could be wrong about and nothing in the settings has settled.
+void log_doubts(const arch::EncoderSpec& spec, const std::vector<std::string>& settings) {
+  const std::string_view key = spec.pyramid() ? "stage_heads" : "heads";
+  if (!sets_key(settings, key) && spec.quantization == arch::Quantization::kNone) {
+    log_info("{} = {}: the family's rule; give --set {}=... if the model has others", key,
+             spec.pyramid() ? fmt::format("[{}]", fmt::join(spec.stage_heads, ", "))
+                            : fmt::format("{}", spec.heads),
+             key);
   }
-  return spec;
+  if (spec.decoder != arch::Decoder::kNone && !sets_key(settings, "decoder_heads")) {
+    log_info(
+        "decoder_heads = {}: the family's rule; give --set decoder_heads=... if the "
+        "model has others",
+        spec.decoder_heads);
+  }
+  const arch::Family& family = arch::family(spec.family);
+  if (family.doubts == nullptr) return;
+  for (const std::string& doubt : family.doubts(spec)) log_info("{}", doubt);
 }
 
 }  // namespace
@@ -110,6 +127,7 @@ ImportPlan plan_import(const ImportOptions& options) {
       options.preset.empty() ? infer_spec(options, index) : arch::preset_spec(options.preset);
   apply_settings(plan.spec, options.settings, kSet);
   plan.spec.resolve();
+  if (options.preset.empty()) log_doubts(plan.spec, options.settings);
   const arch::TensorTable table(plan.spec);
   plan.scheme = arch::best_scheme(plan.spec, index);
   plan.keys = arch::compare_keys(table, plan.scheme, index);

@@ -30,6 +30,7 @@ void add_train(CLI::App& root, Context& context);
 void add_eval(CLI::App& root, Context& context);
 void add_predict(CLI::App& root, Context& context);
 void add_import(CLI::App& root, Context& context);
+void add_export(CLI::App& root, Context& context);
 void add_init_from_llama(CLI::App& root, Context& context);
 void add_resize(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);

@@ -176,7 +176,8 @@ void add_import(CLI::App& root, Context& context) {
                       "model name (`conopa models`) instead of inferring it");
   command
       ->add_option("-s,--set", options->import.settings,
-                   "spec field key=value, e.g. heads=6 (repeatable)")
+                   "spec field key=value (repeatable): heads=6, or rope_scaling=anchor and "
+                   "rope_anchor=224 for AS2DRoPE; `conopa inspect` shows all fields")
       ->allow_extra_args(false);
   command->add_option("--key", options->key,
                       "dict inside a .pth, keys joined by /; / = whole file");

@@ -12,6 +12,7 @@
 #include "conopa/core/system.h"
 #include "conopa/io/checkpoint.h"
 #include "model_store.h"
+#include "model_text.h"
 
 namespace conopa::app {
 namespace {
@@ -62,7 +63,23 @@ Json cost_json(const arch::Cost& cost) {
           {"attention", cost.attention},
           {"mlp", cost.mlp},
           {"head", cost.head},
-          {"neck", cost.neck}};
+          {"neck", cost.neck},
+          {"decoder", cost.decoder}};
+}
+
+Json stages_json(const arch::EncoderSpec& spec) {
+  Json out = Json::array();
+  for (const arch::Stage& stage : spec.stages()) {
+    out.push_back({{"rows", stage.rows},
+                   {"cols", stage.cols},
+                   {"dim", stage.dim},
+                   {"depth", stage.depth},
+                   {"heads", stage.heads},
+                   {"mlp_hidden", stage.mlp_hidden},
+                   {"window", stage.window},
+                   {"reduction", stage.reduction}});
+  }
+  return out;
 }
 
 Json to_json(const Inspected& found) {
@@ -73,6 +90,7 @@ Json to_json(const Inspected& found) {
     out["scheme"] = found.scheme;
     out["parameters"] = cost.parameters;
     out["macs"] = cost_json(cost);
+    out["stages"] = stages_json(*found.spec);
     const arch::TensorTable table(*found.spec);
     if (found.source) {
       const arch::KeyReport report =
@@ -97,13 +115,8 @@ void print_spec(const Inspected& found) {
   fmt::print("{}", arch::spec_to_json(*found.spec));
   fmt::print("\n\nparameters  {} ({})\n", cost.parameters,
              format_count(static_cast<double>(cost.parameters)));
-  fmt::print("MACs/image  {} (patches {}, projections {}, attention {}, mlp {}, head {})\n",
-             format_count(static_cast<double>(cost.macs())),
-             format_count(static_cast<double>(cost.patch_embed)),
-             format_count(static_cast<double>(cost.projections)),
-             format_count(static_cast<double>(cost.attention)),
-             format_count(static_cast<double>(cost.mlp)),
-             format_count(static_cast<double>(cost.head)));
+  fmt::print("MACs/image  {}\n", cost_text(cost));
+  if (found.spec->pyramid()) fmt::print("stages\n{}", stage_table(*found.spec, "  "));
   if (!found.source) return;
   const arch::TensorTable table(*found.spec);
   fmt::print("tensors     {} under {} names: {}\n", found.source->names().size(), found.scheme,

@@ -50,6 +50,7 @@ void add_commands(CLI::App& root, Context& context) {
   add_eval(root, context);
   add_predict(root, context);
   add_import(root, context);
+  add_export(root, context);
   add_init_from_llama(root, context);
   add_resize(root, context);
   add_inspect(root, context);

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "conopa/arch/registry.h"
 #include "conopa/core/error.h"
 #include "conopa/core/fields_json.h"
 #include "conopa/data/class_names.h"
@@ -70,15 +71,26 @@ StoredModel open_model(const fs::path& path) {
   return model;
 }
 
+void check_weights(const StoredModel& model) {
+  const arch::KeyReport keys =
+      arch::compare_keys(arch::TensorTable(model.spec), "canonical", index_of(*model.weights));
+  if (keys.missing.empty() && keys.reshaped.empty()) return;
+  throw FormatError(model.path.string(), "the weights do not fit config.json: {}; import again",
+                    keys.summary());
+}
+
 image::EvalTransformOptions default_transform(const arch::EncoderSpec& spec) {
-  constexpr std::int64_t kSquashFrom = 384;
+  const std::int64_t squash_from = arch::family(spec.family).squash_from;
   image::EvalTransformOptions transform;
   transform.height = spec.height;
   transform.width = spec.width;
   transform.channels = spec.channels;
-  if (std::min(spec.height, spec.width) >= kSquashFrom) {
+  if (squash_from > 0 && std::min(spec.height, spec.width) >= squash_from) {
     transform.mode = image::EvalMode::kSquash;
     transform.crop_pct = 1.0;
+  }
+  if (spec.head_norm == arch::HeadNorm::kBatch) {
+    transform.interpolation = image::Interpolation::kBilinear;
   }
   if (spec.channels == 1) {  // the ImageNet colours say nothing about gray images
     transform.mean = {0.5};
@@ -91,6 +103,15 @@ arch::TensorIndex index_of(const TensorSource& source) {
   arch::TensorIndex index;
   for (const std::string& name : source.names()) index.emplace(name, source.info(name).shape);
   return index;
+}
+
+Metadata weight_metadata(const std::vector<std::string>& class_names) {
+  Metadata metadata{{"format", "pt"}};
+  if (!class_names.empty()) {
+    metadata.emplace(kClassNames,
+                     Json(class_names).dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+  return metadata;
 }
 
 std::vector<std::string> stored_class_names(const TensorSource& weights) {
@@ -133,17 +154,12 @@ void check_output_folder(const fs::path& path, bool overwrite) {
 
 void save_model(const fs::path& path, const NewModel& model, bool overwrite) {
   check_output_folder(path, overwrite);
-  Metadata metadata{{"format", "pt"}};
-  if (!model.class_names.empty()) {
-    metadata.emplace(kClassNames,
-                     Json(model.class_names).dump(-1, ' ', false, Json::error_handler_t::replace));
-  }
   write_model_folder(path,
                      {.config_json = arch::spec_to_json(model.spec),
                       .preprocessor_json = to_json(model.transform),
                       .readme = model.readme,
                       .tensors = model.tensors,
-                      .metadata = std::move(metadata)},
+                      .metadata = weight_metadata(model.class_names)},
                      {.overwrite = overwrite});
 }
 

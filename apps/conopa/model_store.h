@@ -26,13 +26,22 @@ struct StoredModel {
 /// @throws IoError, FormatError, ConfigError naming the file.
 [[nodiscard]] StoredModel open_model(const std::filesystem::path& path);
 
-/// Evaluation transform of the released models: short side / 0.875 bicubic and a centre crop (256
-/// to 224), from 384 pixels on squashed to the size; ImageNet mean and std (0.5 for gray input).
-/// @source iLLaMA (arXiv 2404.06773), released evaluation code.
+/// Refuses weights that lack a tensor of the spec or shape one differently.
+/// @throws FormatError naming them.
+void check_weights(const StoredModel& model);
+
+/// Evaluation transform of the released models: short side / 0.875 bicubic (bilinear for linear
+/// probes) and a centre crop (256 to 224), from the family's side on squashed to the size; ImageNet
+/// mean and std (0.5 for gray input).
+/// @throws ConfigError for an unknown family.
+/// @source released evaluation code of iLLaMA (arXiv 2404.06773), VisionLLaMA (arXiv 2403.00522).
 [[nodiscard]] image::EvalTransformOptions default_transform(const arch::EncoderSpec& spec);
 
 /// Names and shapes of a source.
 [[nodiscard]] arch::TensorIndex index_of(const TensorSource& source);
+
+/// Metadata of a weight file: its format and the class names, if there are any.
+[[nodiscard]] Metadata weight_metadata(const std::vector<std::string>& class_names);
 
 /// Class names in the metadata of a weight file; empty if there are none.
 /// @throws FormatError if they are not a JSON list of strings.

@@ -16,6 +16,35 @@ std::string spec_summary(const arch::EncoderSpec& spec) {
       spec.num_classes > 0 ? fmt::format("{} classes", spec.num_classes) : std::string("no head"));
 }
 
+std::string stage_table(const arch::EncoderSpec& spec, std::string_view indent) {
+  if (!spec.pyramid()) return "";
+  const auto line = [indent](const auto& stage, const auto& map, const auto&... values) {
+    std::string out = fmt::format("{}{:<5} {:>9}", indent, stage, map);
+    ((out += fmt::format(" {:>9}", values)), ...);
+    return out + "\n";
+  };
+  std::string out =
+      line("stage", "map", "width", "blocks", "heads", "hidden", "window", "reduction");
+  for (const arch::Stage& stage : spec.stages()) {
+    out += line(stage.index, fmt::format("{}x{}", stage.rows, stage.cols), stage.dim, stage.depth,
+                stage.heads, stage.mlp_hidden,
+                stage.window > 0 ? fmt::format("{}x{}", stage.window, stage.window) : "none",
+                stage.reduction);
+  }
+  return out;
+}
+
+std::string cost_text(const arch::Cost& cost) {
+  const auto count = [](std::int64_t macs) { return format_count(static_cast<double>(macs)); };
+  std::string out = fmt::format("{} (patches {}, projections {}, attention {}, mlp {}",
+                                count(cost.macs()), count(cost.patch_embed),
+                                count(cost.projections), count(cost.attention), count(cost.mlp));
+  if (cost.head > 0) out += ", head " + count(cost.head);
+  if (cost.neck > 0) out += ", neck " + count(cost.neck);
+  if (cost.decoder > 0) out += ", decoder " + count(cost.decoder);
+  return out + ")";
+}
+
 std::string code_block(const std::string& text) {
   std::string fence = "```";
   while (text.find(fence) != std::string::npos) fence += '`';

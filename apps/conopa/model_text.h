@@ -1,7 +1,9 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
+#include "conopa/arch/cost.h"
 #include "conopa/arch/encoder_spec.h"
 #include "model_store.h"
 
@@ -9,6 +11,13 @@ namespace conopa::app {
 
 /// "illama, 5.70M parameters, 224x224 pixels, 1000 classes".
 [[nodiscard]] std::string spec_summary(const arch::EncoderSpec& spec);
+
+/// A table of a pyramid's stages, one line each below a header: map in tokens, width, blocks,
+/// heads, hidden width, window side and key reduction. Empty for plain encoders.
+[[nodiscard]] std::string stage_table(const arch::EncoderSpec& spec, std::string_view indent);
+
+/// "4.60G (patches 116M, projections 2.79G, ...)": multiply-accumulates of one image by part.
+[[nodiscard]] std::string cost_text(const arch::Cost& cost);
 
 /// Where a model that was not trained here comes from.
 struct Origin {

@@ -26,8 +26,8 @@ struct Options {
   bool force = false;
 };
 
-// A model that is preprocessed as the released ones are stays so at the new size (from 384 pixels
-// on squashed); other choices are kept.
+// A model that is preprocessed as the released ones are stays so at the new size (squashed from
+// some size on, say); other choices are kept.
 image::EvalTransformOptions next_transform(const StoredModel& model, const arch::EncoderSpec& to) {
   image::EvalTransformOptions out = resized_transform(model.transform, model.spec, to);
   const image::EvalTransformOptions usual = default_transform(model.spec);
@@ -42,11 +42,7 @@ image::EvalTransformOptions next_transform(const StoredModel& model, const arch:
 
 std::vector<NamedTensor> resized_tensors(const StoredModel& model, const arch::EncoderSpec& to) {
   const arch::TensorTable table(model.spec);
-  const arch::KeyReport keys = arch::compare_keys(table, "canonical", index_of(*model.weights));
-  if (!keys.missing.empty() || !keys.reshaped.empty()) {
-    throw FormatError(model.path.string(), "the weights do not fit config.json: {}; import again",
-                      keys.summary());
-  }
+  check_weights(model);
   std::vector<NamedTensor> out;
   for (const arch::TensorEntry& entry : table.entries()) {
     HostTensor value = read_resized(model, to, entry.name);

@@ -94,6 +94,33 @@ std::string to_foreign(const Family& f, std::string_view scheme, std::string_vie
   return out;
 }
 
+std::string export_scheme(const Family& f, const EncoderSpec& spec, std::string_view scheme) {
+  const auto serves = [&spec](const NamingScheme& candidate) {
+    return candidate.serves == nullptr || candidate.serves(spec);
+  };
+  if (f.schemes.empty()) {
+    throw UnsupportedError("export",
+                           "expected a model that other software can read, found family {}, for "
+                           "which no other tensor names are known",
+                           f.name);
+  }
+  std::vector<std::string_view> serving;
+  for (const NamingScheme& candidate : f.schemes) {
+    if (serves(candidate)) serving.push_back(candidate.name);
+  }
+  if (scheme.empty() && !serving.empty()) return std::string(serving.front());
+  if (!scheme.empty()) {
+    const NamingScheme* found = find_scheme(f, scheme);
+    if (found != nullptr && serves(*found)) return std::string(scheme);
+  }
+  throw UnsupportedError("export",
+                         "{} names hold no model of this spec (mlp {}, class token {}, decoder "
+                         "{}); schemes of family {} that do: {}",
+                         scheme.empty() ? "foreign" : scheme, enum_name(spec.mlp),
+                         enum_name(spec.class_token), enum_name(spec.decoder), f.name,
+                         serving.empty() ? "none" : fmt::format("{}", fmt::join(serving, ", ")));
+}
+
 bool is_ignored(const Family& f, std::string_view scheme, std::string_view name) {
   const NamingScheme* rules = find_scheme(f, scheme);
   if (rules == nullptr) return false;

@@ -21,16 +21,18 @@ void check_sizes(const EncoderSpec& s) {
   require(s.height >= 1 && s.width >= 1 && s.height <= kMaxSide && s.width <= kMaxSide,
           "height and width must be 1..{} px, got {}x{}", kMaxSide, s.height, s.width);
   require(s.height >= s.patch && s.width >= s.patch,
-          "the image must not be smaller than the patch, got {}x{} with patch {}", s.height,
-          s.width, s.patch);
+          "the image must not be smaller than the patch, got {}x{} with patch {}; set a larger "
+          "height and width or a smaller patch",
+          s.height, s.width, s.patch);
   require(s.remainder == Remainder::kPad || (s.height % s.patch == 0 && s.width % s.patch == 0),
           "image size must be a multiple of the patch, got {}x{} with patch {}; set height and "
           "width to multiples of {}, or remainder = \"pad\"",
           s.height, s.width, s.patch, s.patch);
   require(s.dim >= 1 && s.dim <= kMaxWidth, "dim must be 1..{}, got {}", kMaxWidth, s.dim);
   require(s.depth >= 1 && s.depth <= 4096, "depth must be 1..4096, got {}", s.depth);
-  require(s.heads >= 1 && s.dim % s.heads == 0, "heads must divide dim, got dim {} and {} heads",
-          s.dim, s.heads);
+  require(s.heads >= 1 && s.dim % s.heads == 0,
+          "heads must divide dim, got dim {} and {} heads; set heads to a divisor of {}", s.dim,
+          s.heads, s.dim);
   require(s.num_classes >= 0 && s.num_classes <= kMaxWidth,
           "num_classes must be 0 (no head) to {}, got {}", kMaxWidth, s.num_classes);
   require(s.mlp_hidden >= 1 && s.mlp_hidden <= 16 * kMaxWidth,
@@ -56,9 +58,11 @@ void check_pyramid(const EncoderSpec& s) {
             stage.index, stage.reduction, stage.rows, stage.cols);
   }
   const Stage& first = stages.front();
-  require(first.rows >= first.window && first.cols >= first.window,
-          "the image must hold a window of the first stage, {} px, got {}x{}",
-          first.window * first.patch, s.height, s.width);
+  require(
+      first.rows >= first.window && first.cols >= first.window,
+      "the image must hold a window of the first stage, {} px, got {}x{}; set a larger image or "
+      "smaller stage_windows",
+      first.window * first.patch, s.height, s.width);
   require(s.class_token == ClassToken::kNone,
           "a pyramid has no class token, got class_token = \"{}\"", enum_name(s.class_token));
   require(s.mask == Mask::kBidirectional,
@@ -102,7 +106,7 @@ void check_rotation(const EncoderSpec& s) {
     const std::int64_t rotated = rotated_channels(s, stage.head_dim());
     require(rotated >= unit && rotated % unit == 0,
             "rotary = \"{}\" needs {} rotated channels or a multiple, got {} (head width {} = dim "
-            "{} / {} heads, rope_ratio {})",
+            "{} / {} heads, rope_ratio {}); change heads or rope_ratio",
             enum_name(s.rotary), unit, rotated, stage.head_dim(), stage.dim, stage.heads,
             s.rope_ratio);
   }
@@ -195,8 +199,8 @@ void check_stage_lists(const EncoderSpec& s) {
   check("stage_hidden", s.stage_hidden, 1, 16 * kMaxWidth);
   for (std::size_t i = 0; i < stages; ++i) {
     require(s.stage_dims[i] % s.stage_heads[i] == 0,
-            "stage_heads must divide stage_dims, got {} heads for {}", s.stage_heads[i],
-            s.stage_dims[i]);
+            "stage_heads must divide stage_dims, got {} heads for width {} in stage {}",
+            s.stage_heads[i], s.stage_dims[i], i);
   }
 }
 

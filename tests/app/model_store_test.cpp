@@ -110,6 +110,16 @@ TEST(DefaultTransformTest, CropsBelow384AndSquashesFromThereOn) {
   EXPECT_NO_THROW(app::default_transform(spec).validate());
 }
 
+TEST(DefaultTransformTest, FamiliesDecideWhetherLargeImagesAreSquashed) {
+  arch::EncoderSpec spec;
+  spec.height = spec.width = 448;
+  spec.family = "visionllama";
+  EXPECT_EQ(app::default_transform(spec).mode, image::EvalMode::kCenterCrop);
+  EXPECT_EQ(app::default_transform(spec).crop_pct, 0.875);
+  spec.family = "nobody";
+  EXPECT_THROW(static_cast<void>(app::default_transform(spec)), ConfigError);
+}
+
 TEST(ClassNameTest, FallsBackToTheNumber) {
   EXPECT_EQ(app::class_name({"cat"}, 0), "cat");
   EXPECT_EQ(app::class_name({"cat"}, 1), "1");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "conopa/arch/registry.h"
+#include "conopa/core/error.h"
 
 namespace conopa::arch {
 namespace {
@@ -80,6 +81,31 @@ TEST(EncoderSpecTest, JsonRoundTripKeepsEveryField) {
   const std::string text = spec_to_json(spec);
   EXPECT_EQ(spec_to_json(spec_from_json(text, "test")), text);
   EXPECT_THAT(text, HasSubstr("\"causal_first_open\""));
+}
+
+TEST(EncoderSpecTest, JsonRoundTripKeepsAPyramidAndItsRules) {
+  EncoderSpec spec = preset_spec("visionllama_pyramid_base_224");
+  spec.height = 256;
+  spec.width = 448;
+  spec.stage_windows = {7, 7, 14, 0};
+  spec.rope_scaling = RopeScaling::kOfficial14;
+  spec.rope_grid = RopeGrid::kOfficial;
+  spec.rope_keys = RopeKeys::kOfficial;
+  spec.rope_ntk_acts_on = RopeNtk::kQueries;
+  spec.rope_off_blocks = {0, 3};
+  spec.window_padding = WindowPadding::kAttended;
+  spec.read_out = ReadOut::kNormMeanNorm;
+  spec.position = Position::kConditional;
+  spec.resolve();
+  const std::string text = spec_to_json(spec);
+  const EncoderSpec back = spec_from_json(text, "test");
+  EXPECT_EQ(spec_to_json(back), text);
+  EXPECT_EQ(back.stage_hidden, (std::vector<std::int64_t>{256, 512, 1024, 2048}));
+  EXPECT_EQ(back.dim, 768);
+  EXPECT_EQ(back.depth, 24);
+  EXPECT_EQ(back.stages()[2].rows, 16);
+  EXPECT_EQ(back.stages()[2].cols, 28);
+  EXPECT_EQ(back.stages()[3].first_block, 22);
 }
 
 TEST(EncoderSpecTest, JsonWithUnknownKeyNamesTheNearest) {

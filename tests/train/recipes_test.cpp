@@ -50,6 +50,62 @@ TEST(RecipesTest, SchedulesFollowThePublishedTable) {
   EXPECT_EQ(tuned.mixup.mixup_alpha, 0.0);
 }
 
+RunConfig read_visionllama(const char* name) {
+  Config config = Config::load(fs::path(CONOPA_SOURCE_DIR) / "recipes/visionllama" / name);
+  return RunConfig::from(config);
+}
+
+TEST(RecipesTest, PlainVisionLlamaFollowsThePublishedScript) {
+  const RunConfig base = read_visionllama("plain_base.toml");
+  EXPECT_EQ(base.model.spec.height, 192);
+  EXPECT_EQ(base.model.spec.rope_anchor, 224);
+  EXPECT_EQ(base.model.spec.drop_path, 0.2);
+  EXPECT_EQ(base.model.spec.drop_path_shape, arch::DropShape::kConstant);
+  EXPECT_EQ(base.train.epochs, 800);
+  EXPECT_EQ(base.train.batch, 2048);
+  EXPECT_EQ(base.train.loss, tasks::ClassifyLoss::kBce);
+  EXPECT_EQ(base.optim.optimizer, OptimizerKind::kLamb);
+  EXPECT_EQ(base.optim.schedule, LrMode::kEpochLagged);
+  EXPECT_EQ(base.optim.lr_peak, 3e-3);
+  EXPECT_EQ(base.optim.clip_grad, 1.0);
+  EXPECT_EQ(base.sampler.order, data::SampleOrder::kRepeated);
+  EXPECT_TRUE(base.augment.three_augment);
+  EXPECT_EQ(base.augment.erase_prob, 0.0);
+  EXPECT_EQ(read_visionllama("plain_small.toml").optim.lr_peak, 4e-3);
+  EXPECT_EQ(read_visionllama("plain_large.toml").model.spec.width, 160);
+}
+
+TEST(RecipesTest, PlainVisionLlamaIsFineTunedFlatUnderTheSameRotation) {
+  const RunConfig large = read_visionllama("finetune_large_224.toml");
+  EXPECT_EQ(large.model.spec.height, 224);
+  EXPECT_EQ(large.model.spec.rope_anchor, 224);
+  EXPECT_EQ(large.model.spec.drop_path, 0.45);
+  EXPECT_EQ(large.optim.optimizer, OptimizerKind::kAdamW);
+  EXPECT_EQ(large.optim.lr_peak, large.optim.lr_final);
+  EXPECT_EQ(large.optim.weight_decay, 0.1);
+  EXPECT_EQ(large.train.epochs, 20);
+  EXPECT_EQ(large.train.loss, tasks::ClassifyLoss::kCrossEntropy);
+  EXPECT_EQ(large.mixup.label_smoothing, 0.1);
+  EXPECT_EQ(large.sampler.order, data::SampleOrder::kShuffled);
+  EXPECT_FALSE(large.augment.three_augment);
+  EXPECT_EQ(large.augment.erase_prob, 0.25);
+  EXPECT_EQ(read_visionllama("finetune_base_224.toml").augment.erase_prob, 0.0);
+}
+
+TEST(RecipesTest, PyramidVisionLlamaFollowsThePublishedScript) {
+  const RunConfig large = read_visionllama("pyramid_large.toml");
+  EXPECT_EQ(large.model.spec.stage_dims.back(), 1024);
+  EXPECT_EQ(large.model.spec.drop_path, 0.5);
+  EXPECT_EQ(large.model.spec.drop_path_shape, arch::DropShape::kLinear);
+  EXPECT_EQ(large.train.epochs, 300);
+  EXPECT_EQ(large.train.batch, 1024);
+  EXPECT_EQ(large.optim.lr_peak, 1e-3);
+  EXPECT_EQ(large.optim.clip_grad, 0.0);
+  EXPECT_EQ(large.sampler.order, data::SampleOrder::kShuffled);
+  EXPECT_EQ(large.augment.erase_prob, 0.25);
+  EXPECT_EQ(large.train.on_nonfinite, OnNonfinite::kSkip);
+}
+
 TEST(RecipesTest, HeadersSayHowToRunAndWhatToExpect) {
   for (const fs::path& path : recipes()) {
     std::ifstream file(path);

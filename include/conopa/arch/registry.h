@@ -33,6 +33,8 @@ struct NamingScheme {
   std::vector<RenameRule> begin = {};
   /// Starts of foreign names that such checkpoints hold and no model reads.
   std::vector<std::string_view> ignored = {};
+  /// Whether the other software can run a model of this spec; null: any of the family.
+  bool (*serves)(const EncoderSpec& spec) = nullptr;
 };
 
 /// Everything that is particular to a family; no other room knows a family's name.
@@ -46,6 +48,10 @@ struct Family {
   /// Guesses the spec from the names and shapes of a foreign checkpoint of this family; nothing if
   /// it is not one. Values that shapes cannot tell (heads) take the family's rule.
   std::optional<EncoderSpec> (*infer)(const TensorIndex& tensors) = nullptr;
+  /// What names and shapes cannot tell about a guess of `infer`, and how to say it; null: nothing.
+  std::vector<std::string> (*doubts)(const EncoderSpec& guess) = nullptr;
+  /// Image side from which released models are evaluated on the squashed image, px; 0: never.
+  std::int64_t squash_from = 0;
 };
 
 /// All families, in the order of their appearance in the docs.
@@ -68,6 +74,13 @@ struct Family {
 
 /// The scheme under which a checkpoint lacks the fewest of the spec's tensors.
 [[nodiscard]] std::string best_scheme(const EncoderSpec& spec, const TensorIndex& tensors);
+
+/// The scheme to write a model in: the one asked for, or the family's first that serves the spec.
+/// @param scheme  empty: the family's choice.
+/// @throws ConfigError for an unknown scheme; UnsupportedError if the family has none, or none (or
+///         not the one asked for) serves the spec.
+[[nodiscard]] std::string export_scheme(const Family& family, const EncoderSpec& spec,
+                                        std::string_view scheme);
 
 /// Whether a foreign name is known to be of no use under a scheme.
 [[nodiscard]] bool is_ignored(const Family& family, std::string_view scheme, std::string_view name);

@@ -33,6 +33,8 @@ class ForeignView {
   /// Shape of the foreign tensor that holds the canonical one, or null.
   [[nodiscard]] const Shape* shape(std::string_view canonical) const;
   [[nodiscard]] bool has(std::string_view canonical) const { return shape(canonical) != nullptr; }
+  /// Whether such checkpoints hold the tensor and no model reads it.
+  [[nodiscard]] bool ignores(std::string_view canonical) const;
 
  private:
   const Family& family_;
@@ -40,9 +42,17 @@ class ForeignView {
   const TensorIndex& tensors_;
 };
 
-/// The first scheme ("canonical" included) under which the checkpoint has all the named tensors.
+/// The scheme ("canonical" included) under which the checkpoint has all required tensors and most
+/// of the usual ones; the first of equals.
 [[nodiscard]] std::optional<ForeignView> find_view(const Family& family, const TensorIndex& tensors,
-                                                   const std::vector<std::string>& required);
+                                                   const std::vector<std::string>& required,
+                                                   const std::vector<std::string>& usual);
+
+/// Side of a square of `count` patches; nothing if there is none.
+[[nodiscard]] std::optional<std::int64_t> square_side(std::int64_t count);
+
+/// Classes of the head that a view holds; 0 without one.
+[[nodiscard]] std::int64_t read_classes(const ForeignView& view);
 
 /// Shape of a tensor, or null.
 [[nodiscard]] const Shape* shape_of(const TensorIndex& tensors, std::string_view name);

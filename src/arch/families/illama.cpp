@@ -52,7 +52,8 @@ Family illama_family() {
       .schemes =
           {{"official",
             {{".mlp.gate.", ".mlp.fc1."}, {".mlp.down.", ".mlp.fc2."}, {".mlp.up.", ".mlp.fc3."}}}},
-      .infer = infer};
+      .infer = infer,
+      .squash_from = 384};
 }
 
 }  // namespace conopa::arch

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -19,14 +18,14 @@ constexpr std::array<Size, 4> kSizes{
 
 void set_square_grid(EncoderSpec& spec, std::int64_t length) {
   const std::int64_t patches = length - (spec.has_class_token() ? 1 : 0);
-  const auto side = std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(patches, 0))));
-  if (patches < 1 || side * side != patches) {
+  const std::optional<std::int64_t> side = square_side(patches);
+  if (!side) {
     throw FormatError("import",
                       "expected a square grid of patches, found a position embedding for {} "
                       "patches; give height and width",
                       patches);
   }
-  spec.height = spec.width = side * spec.patch;
+  spec.height = spec.width = *side * spec.patch;
 }
 
 }  // namespace
@@ -38,6 +37,13 @@ void set_standard_size(EncoderSpec& spec, std::string_view preset) {
     spec.depth = size.depth;
     spec.heads = size.heads;
   }
+}
+
+std::optional<std::int64_t> square_side(std::int64_t count) {
+  if (count < 1) return std::nullopt;
+  const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(count))));
+  if (side * side != count) return std::nullopt;
+  return side;
 }
 
 const Shape* shape_of(const TensorIndex& tensors, std::string_view name) {

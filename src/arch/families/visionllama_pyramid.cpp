@@ -96,7 +96,8 @@ bool read_stage(EncoderSpec& spec, const ForeignView& view, std::int64_t stage) 
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
   const auto view =
       find_view(family(kName), tensors,
-                {names::stage_patch_proj(0) + ".weight", layer_of(0, 0, names::kDown) + ".weight"});
+                {names::stage_patch_proj(0) + ".weight", layer_of(0, 0, names::kDown) + ".weight"},
+                {layer_of(0, 0, names::kUp) + ".weight", layer_of(0, 0, names::kScale1)});
   if (!view) return std::nullopt;
   EncoderSpec spec = make("small");
   for (std::vector<std::int64_t>* list :
@@ -112,33 +113,58 @@ std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
   spec.mlp = view->has(block0(names::kGate) + ".weight") ? Mlp::kSwiglu : Mlp::kGelu;
   spec.mlp_bias = view->has(block0(names::kUp) + ".bias");
   spec.norm = view->has(block0(names::kNorm1) + ".bias") ? Norm::kLayer : Norm::kRms;
+  spec.qkv_bias = view->has(block0(names::kQkv) + ".bias");
+  spec.proj_bias = view->has(block0(names::kProj) + ".bias");
+  spec.patch_norm = view->has(names::patch_norm(spec, 0) + ".weight");
+  // Absent layer scales count as 1, which is what a block without them computes.
   if (!view->has(block0(names::kScale1))) spec.layer_scale = 0.0;
-  const Shape* head = view->shape(std::string(names::kHead) + ".weight");
-  spec.num_classes = head != nullptr && head->size() == 2 ? (*head)[0] : 0;
+  spec.num_classes = read_classes(*view);
   return spec;
 }
+
+std::vector<std::string> doubts(const EncoderSpec& guess) {
+  std::vector<std::string> out{
+      "windows of side 7 and the released code's key coordinates are assumed; others: --set "
+      "stage_windows=[...], --set rope_keys=paper"};
+  if (guess.rope_scaling == RopeScaling::kNone) {
+    out.emplace_back(
+        "rotary coordinates are not scaled to the image size; for AS2DRoPE give --set "
+        "rope_scaling=anchor --set rope_anchor=224, for the released auto_scale --set "
+        "rope_scaling=official14");
+  }
+  return out;
+}
+
+bool is_official(const EncoderSpec& spec) { return spec.mlp == Mlp::kSwiglu; }
+bool is_official_gelu(const EncoderSpec& spec) { return spec.mlp == Mlp::kGelu; }
 
 }  // namespace
 
 Family visionllama_pyramid_family() {
   const RenameRule gamma1{".ls1", ".gamma_1"};
   const RenameRule gamma2{".ls2", ".gamma_2"};
-  return {.name = kName,
-          .summary = "four-stage LLaMA encoder with window and global attention",
-          .presets = {{"visionllama_pyramid_small_224",
-                       "25.9 M parameters; 81.6 % ImageNet-1K top-1 in the paper"},
-                      {"visionllama_pyramid_base_224", "56.0 M parameters; 83.2 % in the paper"},
-                      {"visionllama_pyramid_large_224", "105 M parameters; 83.6 % in the paper"}},
-          .make = make,
-          .schemes = {{"official",
-                       {gamma1,
+  return {
+      .name = kName,
+      .summary = "four-stage LLaMA encoder with window and global attention",
+      .presets = {{"visionllama_pyramid_small_224",
+                   "25.9 M parameters (24 M in the paper); 81.6 % ImageNet-1K top-1 in the paper"},
+                  {"visionllama_pyramid_base_224", "56.0 M parameters; 83.2 % in the paper"},
+                  {"visionllama_pyramid_large_224",
+                   "105 M parameters (99 M in the paper); 83.6 % in the paper"}},
+      .make = make,
+      .schemes =
+          {{.name = "official",
+            .replace = {gamma1,
                         gamma2,
                         {".mlp.gate.", ".mlp.c_fc1."},
                         {".mlp.up.", ".mlp.c_fc2."},
-                        {".mlp.down.", ".mlp.c_proj."}}},
-                      {"official_gelu",
-                       {gamma1, gamma2, {".mlp.up.", ".mlp.fc1."}, {".mlp.down.", ".mlp.fc2."}}}},
-          .infer = infer};
+                        {".mlp.down.", ".mlp.c_proj."}},
+            .serves = is_official},
+           {.name = "official_gelu",
+            .replace = {gamma1, gamma2, {".mlp.up.", ".mlp.fc1."}, {".mlp.down.", ".mlp.fc2."}},
+            .serves = is_official_gelu}},
+      .infer = infer,
+      .doubts = doubts};
 }
 
 }  // namespace conopa::arch

@@ -38,7 +38,8 @@ Family vit_family() {
                       {"vit_large_patch16_224", "304 M parameters"}},
           .make = make,
           .schemes = {{"timm", {{".mlp.up.", ".mlp.fc1."}, {".mlp.down.", ".mlp.fc2."}}}},
-          .infer = infer};
+          .infer = infer,
+          .squash_from = 384};
 }
 
 }  // namespace conopa::arch

@@ -1,0 +1,119 @@
+// conopa export: a model folder becomes a file that other software reads.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint_export.h"
+#include "command.h"
+#include "conopa/arch/registry.h"
+#include "conopa/core/error.h"
+#include "conopa/core/system.h"
+#include "model_store.h"
+#include "model_text.h"
+
+namespace conopa::app {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string model;
+  std::string to;
+  std::string scheme;
+  std::string out;
+  bool force = false;
+};
+
+/// What was written.
+struct Written {
+  std::string scheme;
+  std::size_t tensors = 0;
+};
+
+Written write_official(const StoredModel& model, const Options& options) {
+  const arch::Family& family = arch::family(model.spec.family);
+  Written written{.scheme = arch::export_scheme(family, model.spec, options.scheme)};
+  written.tensors = export_safetensors(model, written.scheme, options.out);
+  return written;
+}
+
+/// A kind of file that `--to` names.
+struct Format {
+  std::string_view name;
+  std::string_view suffix;  ///< of its files
+  Written (*write)(const StoredModel& model, const Options& options);
+};
+constexpr std::array kFormats{
+    Format{.name = "official", .suffix = ".safetensors", .write = write_official}};
+
+const Format& find_format(std::string_view name) {
+  return *std::ranges::find(kFormats, name, &Format::name);  // the parser has checked it
+}
+
+void check_output(const Options& options, const Format& format) {
+  const fs::path out = options.out;
+  if (out.extension() != format.suffix) {
+    throw UsageError("--out", "expected a file that ends in {}, got '{}'", format.suffix,
+                     options.out);
+  }
+  std::error_code ignored;
+  if (!fs::exists(out, ignored)) return;
+  if (fs::is_directory(out, ignored)) {
+    throw IoError(options.out, "expected a file or nothing, found a folder; choose another path");
+  }
+  if (options.force) return;
+  throw IoError(options.out,
+                "the file exists already; choose another --out, or replace it with --force");
+}
+
+int run(const Context& context, const Options& options) {
+  const Format& format = find_format(options.to);
+  check_output(options, format);
+  const StoredModel model = open_model(options.model);
+  const Written written = format.write(model, options);
+  std::error_code ignored;
+  const auto bytes = static_cast<std::int64_t>(fs::file_size(options.out, ignored));
+  if (context.json) {
+    const Json json{{"model", model.path.string()}, {"to", format.name}, {"scheme", written.scheme},
+                    {"tensors", written.tensors},   {"bytes", bytes},    {"out", options.out}};
+    fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return 0;
+  }
+  fmt::print("model       {}\nwritten     {} ({} tensors under {} names, {})\n",
+             spec_summary(model.spec), options.out, written.tensors, written.scheme,
+             format_bytes(bytes));
+  return 0;
+}
+
+}  // namespace
+
+void add_export(CLI::App& root, Context& context) {
+  CLI::App* command =
+      add_command(root, "export", "write a model as a file that other software reads",
+                  "conopa export models/visionllama_base --to official --out base.safetensors");
+  std::vector<std::string> names;
+  for (const Format& format : kFormats) names.emplace_back(format.name);
+  auto options = std::make_shared<Options>();
+  command->add_option("model", options->model, "model folder, run folder or checkpoint folder")
+      ->required();
+  command
+      ->add_option("--to", options->to,
+                   "official: safetensors with the tensor names of the official implementation")
+      ->required()
+      ->check(CLI::IsMember(names));
+  command->add_option("--scheme", options->scheme,
+                      "naming scheme; left out, the family's first that can hold the model");
+  command->add_option("-o,--out", options->out, "file to write")->required();
+  command->add_flag("-f,--force", options->force, "replace a file at --out");
+  command->callback([&context, options] {
+    context.action = [&context, options] { return run(context, *options); };
+  });
+}
+
+}  // namespace conopa::app
