@@ -92,11 +92,12 @@ bool begins_fresh(const SourceModel& source, const arch::EncoderSpec& spec, Init
 // "36 tensors of the checkpoint left out (cls_token, decoder)"; empty if all were read.
 std::string left_out(const SourceModel& source, const arch::EncoderSpec& spec,
                      const std::set<std::string>& read) {
+  const bool foreign = source.scheme != "canonical";
   std::int64_t count = 0;
   std::set<std::string> parts;  // first components of the names
   for (const std::string& name : source.tensors->names()) {
     if (read.contains(name)) continue;
-    if (arch::is_ignored(arch::family(spec.family), source.scheme, name)) continue;
+    if (foreign && arch::is_ignored(arch::family(spec.family), source.scheme, name)) continue;
     ++count;
     parts.insert(name.substr(0, name.find('.')));
   }
