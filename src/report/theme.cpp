@@ -86,6 +86,7 @@ std::string_view chart_css() {
 .chart .axis{stroke:var(--edge);stroke-width:1}
 .chart .diagonal{stroke:var(--ink);stroke-opacity:.55;stroke-width:1;stroke-dasharray:4 4}
 .chart .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
+.chart .dashed{stroke-dasharray:5 4}
 .chart .raw{fill:none;stroke-width:1;stroke-opacity:.28;stroke-linejoin:round}
 .chart .error{fill:none;stroke-width:1.3;stroke-opacity:.6}
 .chart .hover{fill:var(--ink);fill-opacity:0}
