@@ -78,6 +78,7 @@ std::string_view chart_css() {
 .chart text{fill:var(--soft);font-variant-numeric:tabular-nums}
 .chart .ground{fill:var(--panel)}
 .chart .strong{fill:var(--ink)}
+.chart .heading{fill:var(--ink);font-size:14px;font-weight:600}
 .chart .axis-name{fill:var(--faint)}
 .chart .start{text-anchor:start}
 .chart .middle{text-anchor:middle}
