@@ -1,74 +1,39 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
+#include "conopa/report/metric_look.h"
 #include "conopa/report/plot.h"
 #include "report/html_parts.h"
 
 namespace conopa::report {
 namespace {
 
-/// How a well-known metric is shown; the order is that of the page.
-struct KnownMetric {
-  std::string_view name;
-  std::string_view title;
-  ValueFormat format = ValueFormat::kNumber;
-  bool leads = false;  // drawn large
-  bool from_zero = false;
-};
-
-constexpr KnownMetric kKnown[] = {
-    {"loss", "Loss", ValueFormat::kNumber, true},
-    {"top1", "Top-1 accuracy", ValueFormat::kPercent, true},
-    {"accuracy", "Accuracy", ValueFormat::kPercent, true},
-    {"top5", "Top-5 accuracy", ValueFormat::kPercent},
-    {"lr", "Learning rate"},
-    {"grad_norm", "Gradient norm"},
-    {"images_per_second", "Images per second", ValueFormat::kNumber, false, true},
-    {"ece", "Calibration error (ECE)", ValueFormat::kPercent},
-};
-
 /// All series of one metric.
 struct MetricGroup {
-  KnownMetric look;
-  std::size_t order = std::size(kKnown);
-  std::string title;
+  std::string name;
+  MetricLook look;
   std::vector<const MetricSeries*> series;
 };
-
-std::string readable(std::string name) {
-  std::replace(name.begin(), name.end(), '_', ' ');
-  if (!name.empty()) {
-    name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
-  }
-  return name;
-}
-
-MetricGroup make_group(const std::string& name) {
-  for (std::size_t i = 0; i < std::size(kKnown); ++i) {
-    if (kKnown[i].name == name) return {kKnown[i], i, std::string(kKnown[i].title), {}};
-  }
-  return {{name, {}}, std::size(kKnown), readable(name), {}};
-}
 
 std::vector<MetricGroup> make_groups(const std::vector<MetricSeries>& series) {
   std::vector<MetricGroup> groups;
   for (const MetricSeries& item : series) {
     auto it = std::find_if(groups.begin(), groups.end(),
-                           [&](const MetricGroup& group) { return group.look.name == item.name; });
-    if (it == groups.end()) it = groups.insert(it, make_group(item.name));
+                           [&](const MetricGroup& group) { return group.name == item.name; });
+    if (it == groups.end()) it = groups.insert(it, {item.name, metric_look(item.name), {}});
     it->series.push_back(&item);
   }
-  std::stable_sort(groups.begin(), groups.end(),
-                   [](const MetricGroup& a, const MetricGroup& b) { return a.order < b.order; });
+  std::stable_sort(groups.begin(), groups.end(), [](const MetricGroup& a, const MetricGroup& b) {
+    return a.look.order < b.look.order;
+  });
   return groups;
 }
 
 /// Gradient norms span orders of magnitude; a log axis then reads better.
 AxisScale scale_of(const MetricGroup& group) {
-  if (group.look.name != "grad_norm") return AxisScale::kLinear;
+  if (group.name != "grad_norm") return AxisScale::kLinear;
   double low = HUGE_VAL;
   double high = 0.0;
   for (const MetricSeries* series : group.series) {
@@ -90,7 +55,7 @@ int color_of(const std::string& split, std::size_t position) {
 
 std::string group_html(const MetricGroup& group) {
   LineChart chart;
-  chart.title = group.title;
+  chart.title = group.look.title;
   chart.y_format = group.look.format;
   chart.y_scale = scale_of(group);
   if (group.look.from_zero) chart.include = 0.0;
@@ -104,7 +69,7 @@ std::string group_html(const MetricGroup& group) {
                             series.values,
                             color_of(series.split, i)});
   }
-  return panel_html(group.look.leads ? "half" : "third", group.title, line_chart_svg(chart));
+  return panel_html(group.look.leads ? "half" : "third", group.look.title, line_chart_svg(chart));
 }
 
 }  // namespace

@@ -8,23 +8,7 @@
 namespace conopa::report {
 namespace {
 
-/// Which columns hold numbers only ("–" and nothing may stand for a missing one).
-std::vector<bool> numeric_columns(const TextTable& table) {
-  std::vector<bool> out(table.header.size(), true);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    bool any = false;
-    for (const std::vector<std::string>& row : table.rows) {
-      if (row[i].empty() || row[i] == "–" || row[i] == "-") continue;
-      any = true;
-      out[i] = out[i] && is_numeric_cell(row[i]);
-    }
-    out[i] = out[i] && any && i > 0;  // the first column names the row
-  }
-  return out;
-}
-
 std::string table_html(const TextTable& table) {
-  table.validate();
   const std::vector<bool> numeric = numeric_columns(table);
   const auto mark = [&numeric](std::size_t i) { return numeric[i] ? " class=\"number\"" : ""; };
   std::string out = "<div class=\"scroll\"><table class=\"cells\"><thead><tr>";
@@ -45,6 +29,13 @@ std::string table_html(const TextTable& table) {
 
 std::string section_body(const ReportSection& section) {
   std::string panels;
+  std::string head;
+  if (!section.text.empty()) {
+    head = fmt::format("<p class=\"text\">{}</p>\n", escape_xml(section.text));
+  }
+  for (const std::string& warning : section.warnings) {
+    head += fmt::format("<p class=\"warning\">{}</p>\n", escape_xml(warning));
+  }
   const bool alone = section.charts.size() == 1;
   for (const LineChart& chart : section.charts) {
     panels += panel_html(alone ? "single" : "half", chart.title, line_chart_svg(chart));
@@ -52,7 +43,7 @@ std::string section_body(const ReportSection& section) {
   for (const TextTable& table : section.tables) {
     if (!table.rows.empty()) panels += panel_html("", table.title, table_html(table));
   }
-  return panels.empty() ? "" : "<div class=\"columns\">\n" + panels + "</div>\n";
+  return panels.empty() ? "" : head + "<div class=\"columns\">\n" + panels + "</div>\n";
 }
 
 }  // namespace

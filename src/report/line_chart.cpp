@@ -29,6 +29,11 @@ struct Frame {
   }
 };
 
+/// CSS classes of a series; the second six of the palette are the first six dashed.
+std::string line_class(const PlotSeries& series) {
+  return fmt::format("line s{}{}", series.color % 6, series.color / 6 % 2 == 1 ? " dashed" : "");
+}
+
 /// Draws a line of many points with at most two per pixel column: its lowest and highest.
 PathData reduced_path(const std::vector<double>& x, const std::vector<double>& y,
                       const Frame& frame) {
@@ -69,7 +74,7 @@ double draw_legend(SvgBuilder& svg, const LineChart& chart) {
       x = 2.0;
       y += kLegendRow;
     }
-    svg.line(x, y - 4, x + kSwatch, y - 4, fmt::format("line s{}", series.color % 6));
+    svg.line(x, y - 4, x + kSwatch, y - 4, line_class(series));
     svg.text(x + kSwatch + 6, y, name, "start strong");
     x += width;
   }
@@ -119,7 +124,7 @@ void draw_trace(SvgBuilder& svg, const Trace& trace, const Frame& frame) {
     svg.path(reduced_path(trace.x, trace.y, frame).str(), "raw " + color);
   }
   draw_bars(svg, trace, frame, color);
-  svg.path(reduced_path(trace.x, trace.shown(), frame).str(), "line " + color);
+  svg.path(reduced_path(trace.x, trace.shown(), frame).str(), line_class(*trace.source));
   if (trace.x.size() > kMarkedPoints) return;
   for (std::size_t i = 0; i < trace.x.size(); ++i) {
     if (std::isfinite(trace.x[i]) && std::isfinite(trace.y[i])) {

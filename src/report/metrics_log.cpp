@@ -65,7 +65,7 @@ std::optional<MetricEvent> parse_line(std::string_view line) {
 
 /// Calls `visit(event, line)` for every event with the line's text, newline excluded.
 template <typename Visit>
-void for_each_event(std::string_view text, Visit&& visit) {
+void for_each_event(std::string_view text, std::string_view where, Visit&& visit) {
   std::int64_t line_number = 0;
   while (!text.empty()) {
     ++line_number;
@@ -76,7 +76,7 @@ void for_each_event(std::string_view text, Visit&& visit) {
     if (std::optional<MetricEvent> event = parse_line(line)) {
       visit(std::move(*event), line);
     } else if (!text.empty()) {
-      throw FormatError("metrics",
+      throw FormatError(where,
                         "expected a JSON object with a step in line {}, found '{}'; "
                         "repair or delete that line",
                         line_number, line.substr(0, 60));
@@ -85,9 +85,9 @@ void for_each_event(std::string_view text, Visit&& visit) {
 }
 
 /// The lines of the events up to `last_step`, each ended.
-std::string kept_lines(std::string_view text, std::int64_t last_step) {
+std::string kept_lines(std::string_view text, std::string_view where, std::int64_t last_step) {
   std::string kept;
-  for_each_event(text, [&](const MetricEvent& event, std::string_view line) {
+  for_each_event(text, where, [&](const MetricEvent& event, std::string_view line) {
     if (event.step <= last_step) kept.append(line).append("\n");
   });
   return kept;
@@ -117,21 +117,21 @@ std::string to_json_line(const MetricEvent& event) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::vector<MetricEvent> parse_metrics(std::string_view text) {
+std::vector<MetricEvent> parse_metrics(std::string_view text, std::string_view where) {
   std::vector<MetricEvent> events;
-  for_each_event(text,
+  for_each_event(text, where,
                  [&](MetricEvent event, std::string_view) { events.push_back(std::move(event)); });
   return events;
 }
 
 std::vector<MetricEvent> read_metrics(const std::filesystem::path& path) {
-  return parse_metrics(read_text_file(path, kMaxLogBytes));
+  return parse_metrics(read_text_file(path, kMaxLogBytes), path.string());
 }
 
 void truncate_metrics(const std::filesystem::path& path, std::int64_t last_step) {
   if (!std::filesystem::exists(path)) return;
   const std::string text = read_text_file(path, kMaxLogBytes);
-  const std::string kept = kept_lines(text, last_step);
+  const std::string kept = kept_lines(text, path.string(), last_step);
   if (kept != text) write_file_atomically(path, kept);
 }
 

@@ -29,6 +29,7 @@ font-variant-numeric:tabular-nums}
 .figures>div{display:flex;gap:7px}
 .figures dt{color:var(--soft)}
 .figures dd{font-weight:600;font-variant-numeric:tabular-nums}
+.text{max-width:80ch;margin-bottom:16px;font-size:14px;color:var(--soft)}
 .warning{margin-bottom:16px;padding:9px 14px;border-radius:8px;background:var(--wrong-ground);
 color:var(--wrong);font-size:14px}
 .columns{display:grid;grid-template-columns:repeat(12,minmax(0,1fr));gap:16px;align-items:stretch}

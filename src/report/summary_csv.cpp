@@ -87,6 +87,11 @@ void SummaryCsv::truncate(std::int64_t last_epoch) {
   }
 }
 
+std::optional<std::int64_t> SummaryCsv::last_epoch() const {
+  if (rows_.empty()) return std::nullopt;
+  return rows_.back().epoch;
+}
+
 std::string SummaryCsv::text() const {
   std::string out = "epoch";
   for (const std::string& name : columns_) out += "," + name;

@@ -11,6 +11,10 @@
 namespace conopa::report {
 namespace {
 
+// Around a picture in a file of its own: what the page gives to one on it.
+constexpr double kMarginPx = 14.0;
+constexpr double kHeadingPx = 28.0;
+
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 /// Length of the UTF-8 sequence at the start of `text`, 0 if it is malformed or may not stand in
@@ -164,19 +168,27 @@ void SvgBuilder::text(double x, double y, std::string_view content, std::string_
 }
 
 std::string SvgBuilder::finish(SvgUse use) const {
-  const bool alone = use == SvgUse::kStandalone;
-  std::string out = fmt::format(
-      "<svg class=\"chart\" {}viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n",
-      alone ? fmt::format("xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" ",
-                          svg_number(width_), svg_number(height_))
-            : "",
-      svg_number(width_), svg_number(height_), escape_xml(label_));
-  if (alone) {
-    out +=
-        fmt::format("<style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n",
-                    standalone_css());
+  if (use == SvgUse::kStandalone) return finish_alone();
+  return fmt::format(
+      "<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n{}</svg>\n",
+      svg_number(width_), svg_number(height_), escape_xml(label_), body_);
+}
+
+std::string SvgBuilder::finish_alone() const {
+  const double above = kMarginPx + (label_.empty() ? 0.0 : kHeadingPx);
+  const double width = width_ + 2 * kMarginPx;
+  const double height = height_ + above + kMarginPx;
+  std::string heading;
+  if (!label_.empty()) {
+    heading = fmt::format("<text class=\"heading\" x=\"2\" y=\"{}\">{}</text>\n",
+                          svg_number(11 - kHeadingPx), escape_xml(label_));
   }
-  return out + body_ + "</svg>\n";
+  return fmt::format(
+      "<svg class=\"chart\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
+      "viewBox=\"{2} {3} {0} {1}\" role=\"img\" aria-label=\"{4}\">\n<style>{5}</style>\n"
+      "<rect class=\"ground\" x=\"{2}\" y=\"{3}\" width=\"{0}\" height=\"{1}\"/>\n{6}{7}</svg>\n",
+      svg_number(width), svg_number(height), svg_number(-kMarginPx), svg_number(-above),
+      escape_xml(label_), standalone_css(), heading, body_);
 }
 
 void PathData::point(double x, double y) {

@@ -78,6 +78,7 @@ std::string_view chart_css() {
 .chart text{fill:var(--soft);font-variant-numeric:tabular-nums}
 .chart .ground{fill:var(--panel)}
 .chart .strong{fill:var(--ink)}
+.chart .heading{fill:var(--ink);font-size:14px;font-weight:600}
 .chart .axis-name{fill:var(--faint)}
 .chart .start{text-anchor:start}
 .chart .middle{text-anchor:middle}
@@ -86,6 +87,7 @@ std::string_view chart_css() {
 .chart .axis{stroke:var(--edge);stroke-width:1}
 .chart .diagonal{stroke:var(--ink);stroke-opacity:.55;stroke-width:1;stroke-dasharray:4 4}
 .chart .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
+.chart .dashed{stroke-dasharray:5 4}
 .chart .raw{fill:none;stroke-width:1;stroke-opacity:.28;stroke-linejoin:round}
 .chart .error{fill:none;stroke-width:1.3;stroke-opacity:.6}
 .chart .hover{fill:var(--ink);fill-opacity:0}

@@ -50,6 +50,7 @@ void run_into(CommandResult& result, const std::vector<std::string>& words) {
   app::add_init_from_llama(root, context);
   app::add_resize(root, context);
   app::add_data(root, context);
+  app::add_report(root, context);
   try {
     root.parse(std::vector<std::string>(words.rbegin(), words.rend()));
     context.quiet = true;

@@ -24,13 +24,6 @@ using testing::write_plain;
 using testing::write_png;
 using Json = nlohmann::json;
 
-std::vector<Json> json_lines(const std::string& text) {
-  std::vector<Json> out;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) out.push_back(Json::parse(line));
-  return out;
-}
-
 TEST(TopPredictionsTest, SortsASoftmax) {
   const std::vector<float> logits{0.0F, 2.0F, 0.0F, 1.0F};
 
@@ -91,6 +84,13 @@ TEST(CollectImagesTest, RefusesWhatHoldsNoImages) {
 }
 
 #ifdef CONOPA_TRAIN
+
+std::vector<Json> json_lines(const std::string& text) {
+  std::vector<Json> out;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) out.push_back(Json::parse(line));
+  return out;
+}
 
 /// A small model with three named classes and a few pictures.
 class PredictCommandTest : public ::testing::Test {

@@ -143,6 +143,23 @@ TEST(HtmlReportTest, SectionsWithoutContentAreLeftOut) {
   EXPECT_EQ(count_of(html, "id=\"study-2\""), 1);
 }
 
+TEST(HtmlReportTest, SectionsShowTextAndWarningsAboveTheirContent) {
+  RunReport report;
+  report.sections = {{.title = "Runs",
+                      .charts = {LineChart{}},
+                      .text = "Bars are <ends>.",
+                      .warnings = {"one & two", "three"}}};
+  const std::string html = render_report(report);
+  EXPECT_EQ(markup_fault(html, true), "");
+  const std::size_t text = html.find("<p class=\"text\">Bars are &lt;ends&gt;.</p>");
+  const std::size_t warning = html.find("<p class=\"warning\">one &amp; two</p>");
+  ASSERT_NE(text, std::string::npos);
+  ASSERT_NE(warning, std::string::npos);
+  EXPECT_LT(text, warning);
+  EXPECT_LT(warning, html.find("<svg"));
+  EXPECT_EQ(count_of(html, "class=\"warning\""), 2);
+}
+
 TEST(HtmlReportTest, ManyClassesGetAHeatMapAndTheWeakestList) {
   RunReport report{.title = "many classes"};
   report.evaluation = demo_result(200, 4000);

@@ -249,6 +249,16 @@ TEST(LineChartTest, ErrorBarsAreDrawnAndEnterTheAxis) {
   EXPECT_EQ(count_of(line_chart_svg(chart_of({series})), "class=\"error"), 0);
 }
 
+TEST(LineChartTest, TheSecondSixColoursAreDashed) {
+  PlotSeries solid = ramp("a", 3);
+  PlotSeries dashed = ramp("b", 3);
+  solid.color = 1;
+  dashed.color = 7;
+  const std::string svg = line_chart_svg(chart_of({solid, dashed}));
+  EXPECT_EQ(count_of(svg, "class=\"line s1\""), 2);  // in the legend and in the picture
+  EXPECT_EQ(count_of(svg, "class=\"line s1 dashed\""), 2);
+}
+
 TEST(LineChartTest, UnequalLengthsAreRefused) {
   PlotSeries series = ramp("train", 3);
   series.y.pop_back();

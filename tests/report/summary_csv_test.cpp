@@ -50,6 +50,14 @@ TEST_F(SummaryCsvTest, ResumedRunReplacesLaterEpochs) {
   EXPECT_EQ(read_text_file(path_), "epoch,train_loss\n0,0\n");
 }
 
+TEST_F(SummaryCsvTest, TellsTheLastEpoch) {
+  SummaryCsv csv(path_);
+  EXPECT_FALSE(csv.last_epoch());
+  csv.set_epoch(0, {{"lr", 1}});
+  csv.set_epoch(3, {{"lr", 1}});
+  EXPECT_EQ(csv.last_epoch(), 3);
+}
+
 TEST_F(SummaryCsvTest, ForeignFilesAreRefused) {
   for (const std::string bad :
        {"a,b\n1,2\n", "epoch,a\nx,2\n", "epoch,a\n1,2,3\n", "epoch,a\n\n"}) {

@@ -52,6 +52,16 @@ TEST(FitTextTest, ShortensLongTextOnly) {
   EXPECT_EQ(cut.substr(cut.size() - 3), "…");
 }
 
+TEST(SvgBuilderTest, StandalonePictureHasMarginAndTitle) {
+  const std::string titled = SvgBuilder(100, 50, "a & b").finish(SvgUse::kStandalone);
+  EXPECT_NE(titled.find("width=\"128\" height=\"106\" viewBox=\"-14 -42 128 106\""),
+            std::string::npos);
+  EXPECT_NE(titled.find(">a &amp; b</text>"), std::string::npos);
+  const std::string plain = SvgBuilder(100, 50, "").finish(SvgUse::kStandalone);
+  EXPECT_NE(plain.find("viewBox=\"-14 -14 128 78\""), std::string::npos);
+  EXPECT_EQ(plain.find("<text"), std::string::npos);
+}
+
 TEST(SvgBuilderTest, StandalonePictureBringsStyleAndNamespace) {
   SvgBuilder svg(100, 50, "a <label>");
   svg.rect(1, 2, 3, 4, "fill s0", "5 & 6");

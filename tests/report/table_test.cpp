@@ -20,6 +20,16 @@ TEST(TableCsvTest, RefusesRowsOfAnotherLength) {
   EXPECT_THROW((void)table_csv(table), ShapeError);
 }
 
+TEST(TableTextTest, AlignsColumnsAndPutsNumbersToTheRight) {
+  const TextTable table{.title = "left out",
+                        .header = {"run", "top-1", "remark"},
+                        .rows = {{"a", "91.8 ± 0.2 %", "slow"}, {"longer", "–", ""}}};
+  EXPECT_EQ(table_text(table),
+            "run            top-1  remark\n"
+            "a       91.8 ± 0.2 %  slow\n"
+            "longer             –\n");
+}
+
 TEST(NumericCellTest, KnowsNumbersWithUnitsAndSpread) {
   for (const char* text : {"1", "-0.5", "91.80 %", "1,024", "0.91 ± 0.02", "1e-4", "−3", "1–2"}) {
     EXPECT_TRUE(is_numeric_cell(text)) << text;

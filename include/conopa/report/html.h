@@ -49,12 +49,15 @@ struct ReconstructionSample {
   std::string name{};        ///< file name or index
 };
 
-/// A section of its own for a study: charts side by side, then tables. Empty ones are left out.
+/// A section of its own for a study: text and warnings, charts side by side, then tables. Those
+/// without chart and table are left out.
 struct ReportSection {
   std::string title{};  ///< also in the page's navigation
   std::string note{};   ///< small print beside the title, may be empty
   std::vector<LineChart> charts{};
   std::vector<TextTable> tables{};
+  std::string text{};                   ///< a paragraph above the rest
+  std::vector<std::string> warnings{};  ///< a box each, below the text
 };
 
 /// Everything a run report shows; empty parts are left out.

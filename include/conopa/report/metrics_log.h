@@ -31,8 +31,10 @@ struct MetricEvent {
 
 /// Reads the text of a metrics.jsonl. A malformed last line, left by a crash, is ignored, and so
 /// are blank lines and values of other types.
+/// @param where  names the text in messages, e.g. the file.
 /// @throws FormatError naming the line if an earlier one is malformed.
-[[nodiscard]] std::vector<MetricEvent> parse_metrics(std::string_view text);
+[[nodiscard]] std::vector<MetricEvent> parse_metrics(std::string_view text,
+                                                     std::string_view where = "metrics");
 
 /// parse_metrics on a file.
 /// @throws IoError if it cannot be read.

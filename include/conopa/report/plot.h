@@ -24,7 +24,7 @@ struct PlotSeries {
   std::string name{};       ///< in legend and tooltips; without a name, no legend entry
   std::vector<double> x{};  ///< ascending
   std::vector<double> y{};  ///< as many as x
-  int color = 0;            ///< of the palette of six: 0 blue, 1 orange, 2 green, 3 violet, ...
+  int color = 0;  ///< of six: 0 blue, 1 orange, 2 green, 3 violet, ...; from 6 on the same dashed
   /// Ends of an error bar per point, such as the worst and best of several seeds; both lists empty:
   /// no bars. A point with an end that is not finite has none.
   std::vector<double> y_low{};

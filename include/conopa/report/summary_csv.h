@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,9 @@ class SummaryCsv {
 
   /// Drops the rows after `last_epoch`.
   void truncate(std::int64_t last_epoch);
+
+  /// The last epoch with a row.
+  [[nodiscard]] std::optional<std::int64_t> last_epoch() const;
 
   /// The file's text.
   [[nodiscard]] std::string text() const;

@@ -20,7 +20,7 @@ namespace conopa::report {
 [[nodiscard]] std::string fit_text(std::string_view text, double font_px, double width);
 
 /// Where a picture is going to stand: inside a page that defines the classes and colours, or alone
-/// in a file that brings them along.
+/// in a file that brings them along, with its title above and a margin around.
 enum class SvgUse { kEmbedded, kStandalone };
 
 /// Builds one SVG picture element by element. Coordinates are px from the top left corner.
@@ -48,6 +48,7 @@ class SvgBuilder {
   [[nodiscard]] std::string finish(SvgUse use) const;
 
  private:
+  [[nodiscard]] std::string finish_alone() const;
   void element(std::string_view tag, std::string_view attributes, std::string_view classes,
                std::string_view title);
 

@@ -22,6 +22,16 @@ struct TextTable {
 /// @source RFC 4180, with "\n" as line end.
 [[nodiscard]] std::string table_csv(const TextTable& table);
 
+/// The table as lines of aligned columns for a terminal, header first, numbers to the right. The
+/// title is left out. Widths count code points, so wide scripts may shift columns.
+/// @throws ShapeError as validate.
+[[nodiscard]] std::string table_text(const TextTable& table);
+
+/// Which columns hold numbers only, where nothing, "-" or "–" may stand for a missing one. The
+/// first names the row and never counts.
+/// @throws ShapeError as validate.
+[[nodiscard]] std::vector<bool> numeric_columns(const TextTable& table);
+
 /// Whether the text is a number, also with unit or spread: "91.8 %", "1,024", "4 k", "0.9 ± 0.02".
 [[nodiscard]] bool is_numeric_cell(std::string_view text) noexcept;
 
