@@ -69,7 +69,12 @@ function(conopa_test name)
     set(arg_PROCESSORS 1)
   endif()
   # libgomp's busy waiting would starve tests that run side by side.
+  set(environment "GOMP_SPINCOUNT=10000")
+  if(CONOPA_SANITIZE MATCHES thread)
+    # No OpenMP in that build.
+    set(environment "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+  endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES
     LABELS "${arg_LABELS}" TIMEOUT 600 PROCESSORS ${arg_PROCESSORS}
-    ENVIRONMENT "GOMP_SPINCOUNT=10000")
+    ENVIRONMENT "${environment}")
 endfunction()
