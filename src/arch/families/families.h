@@ -10,6 +10,9 @@ namespace conopa::arch {
 [[nodiscard]] Family visionllama_family();
 [[nodiscard]] Family visionllama_pyramid_family();
 
+/// The naming schemes that both VisionLLaMA families share: SwiGLU and GELU feed-forward layers.
+[[nodiscard]] std::vector<NamingScheme> official_visionllama_schemes();
+
 /// Sets dim, depth and heads of the size word ("tiny", "small", "base", "large") in a preset's
 /// name; other names leave the spec alone.
 void set_standard_size(EncoderSpec& spec, std::string_view preset);

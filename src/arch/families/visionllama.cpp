@@ -170,16 +170,6 @@ std::vector<RenameRule> mmpretrain_layers() {
           {"patch_embed.proj.", "patch_embed.projection."}};
 }
 
-bool is_official(const EncoderSpec& spec) {
-  return spec.decoder == Decoder::kNone && spec.mlp == Mlp::kSwiglu && !spec.mlp_bias &&
-         spec.head_norm == HeadNorm::kNone;
-}
-
-bool is_official_gelu(const EncoderSpec& spec) {
-  return spec.decoder == Decoder::kNone && spec.mlp == Mlp::kGelu &&
-         spec.head_norm == HeadNorm::kNone;
-}
-
 // The block of the masked auto-encoders: fused gate and value, no layer scale.
 bool has_mmpretrain_blocks(const EncoderSpec& spec) {
   return spec.mlp == Mlp::kSwiglu && spec.mlp_bias && spec.layer_scale == 0.0;
@@ -239,21 +229,11 @@ std::vector<Preset> presets() {
 }
 
 std::vector<NamingScheme> schemes() {
-  const RenameRule gamma1{".ls1", ".gamma_1"};
-  const RenameRule gamma2{".ls2", ".gamma_2"};
-  return {{.name = "official",
-           .replace = {gamma1,
-                       gamma2,
-                       {".mlp.gate.", ".mlp.c_fc1."},
-                       {".mlp.up.", ".mlp.c_fc2."},
-                       {".mlp.down.", ".mlp.c_proj."}},
-           .serves = is_official},
-          {.name = "official_gelu",
-           .replace = {gamma1, gamma2, {".mlp.up.", ".mlp.fc1."}, {".mlp.down.", ".mlp.fc2."}},
-           .serves = is_official_gelu},
-          mmpretrain("mmpretrain_mae", "backbone.ln1.", "head.fc.", is_mae),
-          mmpretrain("mmpretrain_finetune", "backbone.ln2.", "head.fc.", is_finetune),
-          mmpretrain("mmpretrain_probe", "backbone.ln2.", "head.layers.head.", is_probe)};
+  std::vector<NamingScheme> all = official_visionllama_schemes();
+  all.push_back(mmpretrain("mmpretrain_mae", "backbone.ln1.", "head.fc.", is_mae));
+  all.push_back(mmpretrain("mmpretrain_finetune", "backbone.ln2.", "head.fc.", is_finetune));
+  all.push_back(mmpretrain("mmpretrain_probe", "backbone.ln2.", "head.layers.head.", is_probe));
+  return all;
 }
 
 }  // namespace

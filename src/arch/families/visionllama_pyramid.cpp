@@ -135,14 +135,9 @@ std::vector<std::string> doubts(const EncoderSpec& guess) {
   return out;
 }
 
-bool is_official(const EncoderSpec& spec) { return spec.mlp == Mlp::kSwiglu; }
-bool is_official_gelu(const EncoderSpec& spec) { return spec.mlp == Mlp::kGelu; }
-
 }  // namespace
 
 Family visionllama_pyramid_family() {
-  const RenameRule gamma1{".ls1", ".gamma_1"};
-  const RenameRule gamma2{".ls2", ".gamma_2"};
   return {
       .name = kName,
       .summary = "four-stage LLaMA encoder with window and global attention",
@@ -152,17 +147,7 @@ Family visionllama_pyramid_family() {
                   {"visionllama_pyramid_large_224",
                    "105 M parameters (99 M in the paper); 83.6 % in the paper"}},
       .make = make,
-      .schemes =
-          {{.name = "official",
-            .replace = {gamma1,
-                        gamma2,
-                        {".mlp.gate.", ".mlp.c_fc1."},
-                        {".mlp.up.", ".mlp.c_fc2."},
-                        {".mlp.down.", ".mlp.c_proj."}},
-            .serves = is_official},
-           {.name = "official_gelu",
-            .replace = {gamma1, gamma2, {".mlp.up.", ".mlp.fc1."}, {".mlp.down.", ".mlp.fc2."}},
-            .serves = is_official_gelu}},
+      .schemes = official_visionllama_schemes(),
       .infer = infer,
       .doubts = doubts};
 }
