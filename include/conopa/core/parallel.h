@@ -31,7 +31,8 @@ class RangeFunction {
 };
 
 /// Splits [begin, end) into at most num_threads() contiguous ranges of at least `grain` and runs
-/// `body` on each. Serial when nested or when one range suffices. The first exception is rethrown.
+/// `body` on each: on the OpenMP team, or on the calling thread's WorkTeam inside a TeamScope.
+/// Serial when nested or when one range suffices. The first exception is rethrown.
 /// No allocation. The split depends on the thread count only, so results repeat.
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain, RangeFunction body);
 
