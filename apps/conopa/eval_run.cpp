@@ -31,7 +31,7 @@ nn::Encoder load_encoder(const EvalTarget& target, const EvalOptions& options) {
   encoder.parameters().load(
       [&target](const std::string& name) -> std::optional<HostTensor> {
         if (!target.model.weights->contains(name)) return std::nullopt;
-        return read_resized(target.model, target.spec, name);
+        return read_resized(*target.model.weights, target.model.spec, target.spec, name);
       },
       nn::LoadPolicy::kStrict, target.model.path.string());
   return encoder;

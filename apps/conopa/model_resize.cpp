@@ -68,22 +68,4 @@ arch::EncoderSpec resized_spec(const arch::EncoderSpec& spec, InputSize size,
   return out;
 }
 
-image::EvalTransformOptions resized_transform(const image::EvalTransformOptions& transform,
-                                              const arch::EncoderSpec& from,
-                                              const arch::EncoderSpec& to) {
-  image::EvalTransformOptions out = transform;
-  out.height = to.height;
-  out.width = to.width;
-  out.resize_short =
-      out.resize_short * std::min(to.height, to.width) / std::min(from.height, from.width);
-  return out;
-}
-
-HostTensor read_resized(const StoredModel& model, const arch::EncoderSpec& to,
-                        const std::string& name) {
-  HostTensor value = model.weights->read(name);
-  if (!arch::is_position(model.spec, name)) return value;
-  return arch::resize_position(model.spec, to, name, value);
-}
-
 }  // namespace conopa::app

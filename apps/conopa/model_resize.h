@@ -35,17 +35,4 @@ struct InputSize {
 [[nodiscard]] arch::EncoderSpec resized_spec(const arch::EncoderSpec& spec, InputSize size,
                                              std::string_view option);
 
-/// The same preprocessing for the input of another spec: mode, crop share and interpolation stay, a
-/// stated resize grows with the shorter side.
-/// @param from  spec that `transform` belongs to.
-[[nodiscard]] image::EvalTransformOptions resized_transform(
-    const image::EvalTransformOptions& transform, const arch::EncoderSpec& from,
-    const arch::EncoderSpec& to);
-
-/// Reads a tensor of the model as a model of `to` has it: a learned position embedding is
-/// interpolated to the grid of `to` (then float32), all others are as stored.
-/// @throws ShapeError as arch::resize_position, FormatError if the name is missing.
-[[nodiscard]] HostTensor read_resized(const StoredModel& model, const arch::EncoderSpec& to,
-                                      const std::string& name);
-
 }  // namespace conopa::app

@@ -45,7 +45,7 @@ std::vector<NamedTensor> resized_tensors(const StoredModel& model, const arch::E
   check_weights(model);
   std::vector<NamedTensor> out;
   for (const arch::TensorEntry& entry : table.entries()) {
-    HostTensor value = read_resized(model, to, entry.name);
+    HostTensor value = read_resized(*model.weights, model.spec, to, entry.name);
     const std::optional<DType> stored = model.weights->info(entry.name).dtype;
     if (stored && value.dtype() != *stored) value = cast_floats(value, *stored, entry.name);
     out.push_back({entry.name, std::move(value)});

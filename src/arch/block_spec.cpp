@@ -1,5 +1,7 @@
 #include "conopa/arch/block_spec.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "conopa/arch/tensor_table.h"
@@ -39,6 +41,19 @@ std::vector<BlockSpec> encoder_blocks(const EncoderSpec& spec) {
     }
   }
   return out;
+}
+
+std::string block_label(const EncoderSpec& spec, const BlockSpec& block) {
+  if (!spec.pyramid()) return fmt::format("block{}", block.index);
+  const Stage stage = spec.stages()[static_cast<std::size_t>(block.stage)];
+  return fmt::format("stage{}_block{}", block.stage, block.index - stage.first_block);
+}
+
+bool reads_one_token(const EncoderSpec& spec) {
+  const bool sees_all = spec.mask != Mask::kCausal && spec.mask != Mask::kSoftCausal;
+  return spec.read_out == ReadOut::kToken && spec.class_token_in_blocks() && !spec.pyramid() &&
+         spec.position != Position::kConditional && spec.quantization == Quantization::kNone &&
+         spec.qk_norm == QkNorm::kNone && (sees_all || spec.class_token == ClassToken::kBack);
 }
 
 std::vector<BlockSpec> decoder_blocks(const EncoderSpec& spec) {

@@ -53,8 +53,7 @@ at::Tensor Block::scaled(std::string_view scale, const at::Tensor& branch) const
 }
 
 std::string Block::capture_name(const Pass& pass) const {
-  if (!pass.spec.pyramid()) return fmt::format("{}block{}", pass.name_prefix, spec_.index);
-  return fmt::format("stage{}_block{}", spec_.stage, spec_.index - pass.tables->stage.first_block);
+  return std::string(pass.name_prefix) + arch::block_label(pass.spec, spec_);
 }
 
 AttentionConstants Block::constants(const Pass& pass) const {

@@ -121,21 +121,11 @@ at::Tensor Encoder::classify(const at::Tensor& features, const ForwardOptions& o
       .to(at::kFloat);
 }
 
-bool Encoder::token_shortcut(const Pass& pass) const {
-  // A causal class token in front sees itself alone, so there a single open query is not the same.
-  const bool sees_all = spec_.mask != arch::Mask::kCausal && spec_.mask != arch::Mask::kSoftCausal;
-  return spec_.read_out == arch::ReadOut::kToken && !pass.captures() &&
-         spec_.class_token_in_blocks() && !spec_.pyramid() &&
-         spec_.position != arch::Position::kConditional &&
-         spec_.quantization == arch::Quantization::kNone && spec_.qk_norm == arch::QkNorm::kNone &&
-         (sees_all || spec_.class_token == arch::ClassToken::kBack);
-}
-
 ForwardResult Encoder::forward(const at::Tensor& images, const ForwardOptions& options) const {
   Pass pass = make_pass(images, options);
   const AutocastScope autocast = autocast_of(images, options.exec);
   ForwardResult result;
-  if (token_shortcut(pass)) {
+  if (!pass.captures() && arch::reads_one_token(spec_)) {
     const Stream stream = run_blocks(images, blocks_.size() - 1, pass);
     const auto [token, fed] =
         Block(blocks_.back(), parameters_)

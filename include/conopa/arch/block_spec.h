@@ -43,6 +43,14 @@ struct BlockSpec {
 /// The blocks of a resolved spec's encoder, first to last.
 [[nodiscard]] std::vector<BlockSpec> encoder_blocks(const EncoderSpec& spec);
 
+/// Name of a block in reports and captures: "block3", "stage1_block0".
+[[nodiscard]] std::string block_label(const EncoderSpec& spec, const BlockSpec& block);
+
+/// Whether the head reads one token whose query sees every key, so that the last block needs
+/// queries, projection and feed-forward of that token alone. (A causal class token in front sees
+/// itself alone; there a single open query is not the same.)
+[[nodiscard]] bool reads_one_token(const EncoderSpec& spec);
+
 /// The blocks of its decoder; empty without one.
 [[nodiscard]] std::vector<BlockSpec> decoder_blocks(const EncoderSpec& spec);
 

@@ -93,7 +93,6 @@ class Encoder {
   [[nodiscard]] at::Tensor read_out(const Stream& stream, const Pass& pass) const;
   [[nodiscard]] at::Tensor classify(const at::Tensor& features,
                                     const ForwardOptions& options) const;
-  [[nodiscard]] bool token_shortcut(const Pass& pass) const;
   [[nodiscard]] NormParameters final_norm() const;
 
   arch::EncoderSpec spec_;

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "conopa/arch/encoder_spec.h"
+#include "conopa/core/fields.h"
+#include "conopa/io/tensor_source.h"
+#include "conopa/kernels/isa.h"
+
+namespace conopa::engine {
+
+/// Arithmetic of the matrix products. Sums, norms, softmax, the residual stream and the head are
+/// float32 in all of them.
+enum class Precision : std::uint8_t {
+  kAuto,  ///< int8 for a model stored so, else bf16 where the processor multiplies it, else fp32
+  kFp32,
+  kBf16,
+  kInt8  ///< weights int8 per row, activations int8 per token; attention as bf16 (or fp32)
+};
+
+struct ModelOptions {
+  Precision precision = Precision::kAuto;
+  /// Highest instruction set of the kernels; nothing: kernels::active_isa().
+  std::optional<kernels::Isa> isa;
+  std::int64_t height = 0;  ///< px; 0: the stored model's
+  std::int64_t width = 0;
+};
+
+/// A model ready to run: weights packed once for this processor. Immutable; copies share the
+/// weights, and any number of sessions on any threads may run it at once.
+class Model {
+ public:
+  /// Packs the weights of a model, its position embeddings resized if the options ask for it.
+  ///
+  /// @param spec     resolved spec that the weights belong to.
+  /// @param weights  canonical names, as stored or quantised.
+  /// @throws FormatError if a tensor is missing, has another shape or holds values that are not
+  ///         finite; ConfigError if the model cannot have the size; UnsupportedError for
+  ///         quantisation-aware (LSQ) models, whose activations have learned steps.
+  /// @complexity O(parameters), parallel.
+  [[nodiscard]] static Model load(const arch::EncoderSpec& spec, const TensorSource& weights,
+                                  const ModelOptions& options = {});
+
+  /// The same from a model folder (or a run folder's model/).
+  /// @throws as load and open_model.
+  [[nodiscard]] static Model open(const std::filesystem::path& path,
+                                  const ModelOptions& options = {});
+
+  [[nodiscard]] const arch::EncoderSpec& spec() const noexcept;
+  [[nodiscard]] Precision precision() const noexcept;  ///< never kAuto
+  [[nodiscard]] kernels::Isa isa() const noexcept;
+  /// Bytes of packed weights and tables.
+  [[nodiscard]] std::int64_t weight_bytes() const noexcept;
+  /// One line for every kind of layer: its kernel and how `batch` images would run.
+  [[nodiscard]] std::vector<std::string> explain(std::int64_t batch) const;
+
+  struct Impl;
+  [[nodiscard]] const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  explicit Model(std::shared_ptr<const Impl> impl) noexcept : impl_(std::move(impl)) {}
+
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace conopa::engine
+
+template <>
+struct conopa::EnumNames<conopa::engine::Precision> {
+  static constexpr std::array<std::string_view, 4> kNames{"auto", "fp32", "bf16", "int8"};
+};

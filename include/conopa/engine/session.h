@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "conopa/engine/model.h"
+
+namespace conopa::engine {
+
+struct SessionOptions {
+  int threads = 0;  ///< of the session's team, the caller included; 0: as OpenMP (one per core)
+  std::int64_t max_batch = 8;  ///< images that pass through the network together
+
+  /// @throws ConfigError for a value out of range.
+  void validate() const;
+};
+
+/// What a run writes; an empty span is not wanted.
+struct Outputs {
+  std::span<float> logits{};    ///< [B, classes]
+  std::span<float> features{};  ///< [B, D] what the head reads, behind the final norm
+};
+
+/// An intermediate result: rows of the residual stream, or of the final norm.
+struct LayerRows {
+  std::string_view name;  ///< "tokens_in", "block3_out", "stage1_block0_out", "final_norm"
+  std::int64_t first_image = 0;
+  std::int64_t images = 0;
+  std::int64_t tokens = 0;  ///< N
+  std::int64_t width = 0;   ///< D
+  const float* rows = nullptr;
+  std::int64_t stride = 0;  ///< elements from token to token; image b begins at row b*N
+
+  [[nodiscard]] std::span<const float> row(std::int64_t image, std::int64_t token) const noexcept {
+    return {rows + (image * tokens + token) * stride, static_cast<std::size_t>(width)};
+  }
+};
+
+/// Called with every intermediate result of a run, in the order of the layers and a batch at a
+/// time; the rows are valid during the call.
+using Observer = std::function<void(const LayerRows&)>;
+
+/// Runs a model for one caller: the arena and a team of threads. After the first run nothing is
+/// allocated. One session serves one thread at a time; sessions of one model are independent.
+class Session {
+ public:
+  /// @throws ConfigError as SessionOptions::validate.
+  explicit Session(Model model, const SessionOptions& options = {});
+  ~Session();
+  Session(Session&&) noexcept;
+
+  [[nodiscard]] const Model& model() const noexcept;
+  [[nodiscard]] int threads() const noexcept;
+  [[nodiscard]] std::int64_t max_batch() const noexcept;
+  /// Bytes of activations.
+  [[nodiscard]] std::int64_t arena_bytes() const noexcept;
+
+  /// Runs `batch` images (any number, max_batch at a time).
+  ///
+  /// The result of an image does not depend on the batch that it is in nor on the threads.
+  /// @param images  [B, C, H, W] float32 of the model's size, normalised.
+  /// @throws ShapeError if a span has not the size that the batch and the model say.
+  void run(std::span<const float> images, std::int64_t batch, const Outputs& outputs);
+
+  /// The same, and shows every intermediate result; the exact shortcuts for results nobody reads
+  /// are off.
+  void run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
+           const Observer& observer);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace conopa::engine

@@ -1,0 +1,98 @@
+#include "engine/arena.h"
+
+#include <algorithm>
+
+namespace conopa::engine {
+namespace {
+
+using kernels::act_padded;
+using kernels::act_size;
+using kernels::ActType;
+
+std::int64_t row_bytes(ActType type, std::int64_t width) {
+  return act_padded(type, width) * act_size(type);
+}
+
+// The largest need of every buffer over stages and blocks, in bytes.
+struct Needs {
+  std::int64_t x = 0, y = 0, pooled = 0, wide = 0, keys = 0, quantised = 0, rows = 0;
+
+  static void grow(std::int64_t& need, std::int64_t bytes) { need = std::max(need, bytes); }
+
+  void add(const Model::Impl& model, const StageTables& t, std::int64_t batch) {
+    const arch::Stage& s = t.stage;
+    const ActType input = model.types.input;
+    const ActType wide_type = model.types.wide;
+    const std::int64_t late = model.spec.class_token == arch::ClassToken::kLate ? 1 : 0;
+    const std::int64_t count = batch * (t.tokens + late);
+    const std::int64_t padded = batch * (t.tokens + t.pads);
+    grow(rows, padded);
+    grow(x, count * row_bytes(ActType::kF32, s.dim));
+    // Norm outputs in the input type or wide, float32 for a read-out; patches wide.
+    grow(y, padded * std::max({row_bytes(input, s.dim), row_bytes(wide_type, s.dim),
+                               row_bytes(ActType::kF32, s.dim)}));
+    grow(y, batch * s.tokens() * row_bytes(wide_type, s.channels * s.patch * s.patch));
+    grow(wide, padded * (row_bytes(wide_type, 3 * s.dim) + row_bytes(wide_type, s.dim)));
+    grow(wide, count * row_bytes(wide_type, s.mlp_hidden));
+    if (input == ActType::kI8) {
+      grow(quantised, padded * row_bytes(input, std::max(s.dim, s.mlp_hidden)));
+    }
+    const std::int64_t key_count = batch * s.key_rows() * s.key_cols();
+    if (!model.spec.pyramid()) {
+      if (arch::reads_one_token(model.spec)) {
+        grow(keys, count * row_bytes(wide_type, 2 * s.dim));
+      }
+      return;
+    }
+    grow(keys, key_count * row_bytes(wide_type, 2 * s.dim));
+    if (s.reduction == 1) return;
+    grow(pooled, key_count * (row_bytes(wide_type, s.dim * s.reduction * s.reduction) +
+                              row_bytes(ActType::kF32, s.dim) + row_bytes(input, s.dim)));
+  }
+};
+
+}  // namespace
+
+Arena::Arena(const Model::Impl& model, std::int64_t images) : batch(images) {
+  Needs needs;
+  for (const StageTables& tables : model.stages) needs.add(model, tables, batch);
+  const std::int64_t width = row_bytes(ActType::kF32, model.spec.dim);
+  const auto floats = [](std::int64_t count) {
+    return count * static_cast<std::int64_t>(sizeof(float));
+  };
+  x = Buffer(needs.x);
+  x_next = Buffer(needs.x);
+  y = Buffer(needs.y);
+  pooled = Buffer(needs.pooled);
+  wide = Buffer(needs.wide);
+  keys = Buffer(needs.keys);
+  quantised = Buffer(needs.quantised);
+  scales = Buffer(floats(needs.rows));
+  quantised_scales = Buffer(floats(needs.rows));
+  token = Buffer(batch * width);
+  features = Buffer(batch * width);
+  head = Buffer(batch * width);
+  logits = Buffer(batch * row_bytes(ActType::kF32, model.spec.num_classes));
+  for (const StageTables& tables : model.stages) {
+    auto& groups = windows.emplace_back();
+    for (const arch::WindowGroup& group : tables.windows.groups) {
+      groups.push_back(tables.window_rows(group, batch, pad_base_of(tables)));
+    }
+  }
+}
+
+std::int64_t Arena::bytes() const noexcept {
+  std::int64_t sum = 0;
+  for (const Buffer* buffer : {&x, &x_next, &y, &pooled, &wide, &keys, &quantised, &scales,
+                               &quantised_scales, &token, &features, &head, &logits}) {
+    sum += buffer->bytes();
+  }
+  for (const auto& stage : windows) {
+    for (const auto& rows : stage) {
+      sum += static_cast<std::int64_t>(rows.size() * sizeof(std::int32_t));
+    }
+  }
+  return sum;
+}
+
+}  // namespace conopa::engine

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/buffer.h"
+#include "engine/model_impl.h"
+
+namespace conopa::engine {
+
+/// The activations of one session, enough for `batch` images. Buffers are shared by all blocks and
+/// stages.
+struct Arena {
+  Arena(const Model::Impl& model, std::int64_t batch);
+
+  Buffer x, x_next;  ///< float32 residual stream, and what it becomes
+  Buffer y;          ///< outputs of norms and patches, any type
+  Buffer pooled;     ///< the same for pooled keys
+  /// Wide rows between linear layers: q, k, v and behind them the attended rows; or the hidden
+  /// layer of the feed-forward.
+  Buffer wide;
+  Buffer keys;       ///< wide keys and values of pooled attention
+  Buffer quantised;  ///< int8 copy of wide rows
+  Buffer scales, quantised_scales;
+  Buffer token;     ///< float32 rows of the one token that a shortcut follows
+  Buffer features;  ///< float32 [batch, D]
+  Buffer head;      ///< float32 [batch, D] behind the batch norm
+  Buffer logits;    ///< float32 [batch, classes]
+  /// Rows of the windows of every group, by stage.
+  std::vector<std::vector<std::vector<std::int32_t>>> windows;
+  std::int64_t pad_base_of(const StageTables& tables) const noexcept {
+    return batch * tables.tokens;
+  }
+
+  [[nodiscard]] std::int64_t bytes() const noexcept;
+
+  std::int64_t batch = 0;
+};
+
+}  // namespace conopa::engine

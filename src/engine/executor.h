@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "conopa/engine/session.h"
+#include "conopa/kernels/attention.h"
+#include "engine/arena.h"
+#include "engine/model_impl.h"
+
+namespace conopa::engine {
+
+/// One pass of at most arena.batch images through a model. Made for a call; owns nothing.
+class Executor {
+ public:
+  Executor(const Model::Impl& model, Arena& arena, std::int64_t batch, std::int64_t first_image,
+           const Observer* observer)
+      : model_(model),
+        arena_(arena),
+        batch_(batch),
+        first_image_(first_image),
+        observer_(observer) {}
+
+  /// @param outputs  for these images alone.
+  void run(const float* images, const Outputs& outputs);
+
+ private:
+  // Embeddings (executor_embed.cpp).
+  void embed_images(const float* images);
+  void embed_stage(const StageTables& next);
+  void add_embedding(const StageTables& tables, const StageWeights& weights,
+                     const kernels::ConstAct& patches, const Buffer& into);
+  void place_class_token(const StageWeights& weights);
+  void add_conditional(const arch::BlockSpec& block);
+
+  // Blocks (executor_block.cpp).
+  void run_block(std::size_t index);
+  void run_last_for_token(std::size_t index);
+  kernels::ConstAct whole_attention(const arch::BlockSpec& block, const BlockWeights& w);
+  kernels::ConstAct window_attention(const arch::BlockSpec& block, const BlockWeights& w);
+  kernels::ConstAct pooled_attention(const arch::BlockSpec& block, const BlockWeights& w);
+  kernels::ConstAct pooled_keys(const arch::BlockSpec& block, const BlockWeights& w,
+                                const kernels::ConstAct& y);
+  void feed_forward(const BlockWeights& w, std::int64_t hidden, const kernels::MutableAct& stream,
+                    std::int64_t rows);
+  void norm_queries_and_keys(const arch::BlockSpec& block, const BlockWeights& w,
+                             const kernels::MutableAct& qkv) const;
+
+  // Read-out (executor_read.cpp).
+  void read_out(const Outputs& outputs, bool one_token);
+  void append_late_token();
+  void classify(std::span<float> logits);
+
+  // Shared steps.
+  [[nodiscard]] std::int64_t rows() const noexcept { return batch_ * tables_->tokens; }
+  [[nodiscard]] kernels::MutableAct stream() const noexcept;
+  [[nodiscard]] kernels::MutableAct attended() const noexcept;
+  /// The norm of `count` rows of float32.
+  kernels::MutableAct normalise(const NormWeights& norm, const kernels::ConstAct& x,
+                                std::int64_t count, const kernels::MutableAct& y) const;
+  /// Wide rows as inputs of a linear layer: themselves, or quantised.
+  kernels::ConstAct as_input(const kernels::ConstAct& wide, std::int64_t count,
+                             std::int64_t width) const;
+  [[nodiscard]] kernels::MutableAct norm_output(std::int64_t width) const noexcept;
+  static void apply(const LinearWeights& layer, const kernels::ConstAct& x, std::int64_t count,
+                    const kernels::MutableAct& y, const kernels::LinearRope& rope = {},
+                    kernels::Activation activation = kernels::Activation::kNone);
+  /// stream += scale * layer(x)
+  static void add_branch(const LinearWeights& layer, const std::vector<float>& scale,
+                         const kernels::ConstAct& x, std::int64_t count,
+                         const kernels::ConstAct& residual, const kernels::MutableAct& stream);
+  [[nodiscard]] kernels::AttentionMask mask() const noexcept;
+  void show(std::string_view name, const kernels::ConstAct& rows, std::int64_t tokens,
+            std::int64_t width) const;
+
+  const Model::Impl& model_;
+  Arena& arena_;
+  std::int64_t batch_;
+  std::int64_t first_image_;
+  const Observer* observer_;
+  const StageTables* tables_ = nullptr;  // of the present stage
+  std::int64_t width_ = 0;               // D of the present stage
+};
+
+}  // namespace conopa::engine

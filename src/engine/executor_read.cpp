@@ -1,0 +1,174 @@
+// From the last block to features and logits; the order of the whole pass.
+
+#include <algorithm>
+#include <string>
+
+#include "conopa/kernels/act_ops.h"
+#include "engine/executor.h"
+
+namespace conopa::engine {
+
+using kernels::ActType;
+using kernels::ConstAct;
+using kernels::MutableAct;
+
+namespace {
+
+// out[b] = mean over the tokens of image b.
+void mean_rows(const ConstAct& x, std::int64_t batch, std::int64_t tokens, std::int64_t width,
+               const MutableAct& out) {
+  const auto factor = 1.0F / static_cast<float>(tokens);
+  for (std::int64_t image = 0; image < batch; ++image) {
+    float* sum = static_cast<float*>(out.data) + image * out.stride;
+    std::fill_n(sum, width, 0.0F);
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      const float* row = static_cast<const float*>(x.data) + (image * tokens + t) * x.stride;
+      for (std::int64_t c = 0; c < width; ++c) sum[c] += row[c];
+    }
+    for (std::int64_t c = 0; c < width; ++c) sum[c] *= factor;
+  }
+}
+
+void copy_rows(const ConstAct& x, std::int64_t count, std::int64_t width, std::span<float> out) {
+  for (std::int64_t r = 0; r < count; ++r) {
+    std::copy_n(static_cast<const float*>(x.data) + r * x.stride, width, out.begin() + r * width);
+  }
+}
+
+}  // namespace
+
+MutableAct Executor::stream() const noexcept { return arena_.x.rows(ActType::kF32, width_); }
+
+MutableAct Executor::attended() const noexcept {
+  const ActType wide = model_.types.wide;
+  const std::int64_t count = arena_.batch * (tables_->tokens + tables_->pads);
+  const std::int64_t before =
+      count * kernels::act_padded(wide, 3 * width_) * kernels::act_size(wide);
+  return arena_.wide.rows(wide, width_, before);
+}
+
+MutableAct Executor::norm_output(std::int64_t width) const noexcept {
+  return arena_.y.rows(model_.types.input, width, 0, arena_.scales.floats());
+}
+
+MutableAct Executor::normalise(const NormWeights& norm, const ConstAct& x, std::int64_t count,
+                               const MutableAct& y) const {
+  kernels::norm_rows({.kind = norm.kind,
+                      .rows = count,
+                      .width = static_cast<std::int64_t>(norm.weight.size()),
+                      .eps = norm.eps,
+                      .x = static_cast<const float*>(x.data),
+                      .x_stride = x.stride,
+                      .weight = norm.weight.data(),
+                      .bias = norm.bias.empty() ? nullptr : norm.bias.data(),
+                      .y = y},
+                     model_.isa);
+  return y;
+}
+
+ConstAct Executor::as_input(const ConstAct& wide, std::int64_t count, std::int64_t width) const {
+  if (wide.type == model_.types.input) return wide;
+  const MutableAct out =
+      arena_.quantised.rows(model_.types.input, width, 0, arena_.quantised_scales.floats());
+  kernels::convert_rows({.rows = count, .width = width, .x = wide, .y = out}, model_.isa);
+  return out;
+}
+
+void Executor::show(std::string_view name, const ConstAct& x, std::int64_t tokens,
+                    std::int64_t width) const {
+  if (observer_ == nullptr) return;
+  (*observer_)({.name = name,
+                .first_image = first_image_,
+                .images = batch_,
+                .tokens = tokens,
+                .width = width,
+                .rows = static_cast<const float*>(x.data),
+                .stride = x.stride});
+}
+
+void Executor::append_late_token() {
+  const MutableAct x = stream();
+  const MutableAct y = arena_.x_next.rows(ActType::kF32, width_);
+  const std::int64_t tokens = tables_->tokens;
+  for (std::int64_t image = 0; image < batch_; ++image) {
+    const MutableAct to = rows_from(y, image * (tokens + 1));
+    std::copy_n(model_.weights.class_token.begin(), width_, static_cast<float*>(to.data));
+    std::copy_n(static_cast<const float*>(row_of(x, image * tokens)), tokens * x.stride,
+                static_cast<float*>(row_of(to, 1)));
+  }
+  std::swap(arena_.x, arena_.x_next);
+}
+
+void Executor::read_out(const Outputs& outputs, bool one_token) {
+  using arch::ReadOut;
+  const NormWeights& norm = model_.weights.final_norm;
+  const MutableAct features = arena_.features.rows(ActType::kF32, width_);
+  if (one_token) {
+    static_cast<void>(normalise(norm, arena_.token.rows(ActType::kF32, width_), batch_, features));
+  } else {
+    const bool late = model_.spec.class_token == arch::ClassToken::kLate;
+    if (late) append_late_token();
+    const std::int64_t tokens = tables_->tokens + (late ? 1 : 0);
+    const ReadOut kind = model_.spec.read_out;
+    ConstAct x = stream();
+    const bool norm_first = kind == ReadOut::kMean || kind == ReadOut::kNormMeanNorm;
+    if (norm_first || observer_ != nullptr) {
+      const MutableAct y = arena_.y.rows(ActType::kF32, width_);
+      const ConstAct normed = normalise(norm, x, batch_ * tokens, y);
+      show("final_norm", normed, tokens, width_);
+      if (norm_first) x = normed;
+    }
+    if (kind == ReadOut::kToken) {
+      ConstAct token = rows_from(stream(), model_.spec.class_token_index());
+      token.stride *= tokens;
+      static_cast<void>(normalise(norm, token, batch_, features));
+    } else {
+      mean_rows(x, batch_, tokens, width_, features);
+      if (kind != ReadOut::kMean) static_cast<void>(normalise(norm, features, batch_, features));
+    }
+  }
+  if (!outputs.features.empty()) copy_rows(features, batch_, width_, outputs.features);
+  if (!outputs.logits.empty()) classify(outputs.logits);
+}
+
+void Executor::classify(std::span<float> logits) {
+  const ModelWeights& weights = model_.weights;
+  MutableAct x = arena_.features.rows(ActType::kF32, width_);
+  if (!weights.head_scale.empty()) {
+    const MutableAct y = arena_.head.rows(ActType::kF32, width_);
+    for (std::int64_t image = 0; image < batch_; ++image) {
+      const auto* from = static_cast<const float*>(row_of(x, image));
+      auto* to = static_cast<float*>(row_of(y, image));
+      for (std::size_t c = 0; c < weights.head_scale.size(); ++c) {
+        to[c] = (from[c] - weights.head_shift[c]) * weights.head_scale[c];
+      }
+    }
+    x = y;
+  }
+  const MutableAct out = arena_.logits.rows(ActType::kF32, model_.spec.num_classes);
+  apply(weights.head, x, batch_, out);
+  copy_rows(out, batch_, model_.spec.num_classes, logits);
+}
+
+void Executor::run(const float* images, const Outputs& outputs) {
+  const bool one_token = observer_ == nullptr && arch::reads_one_token(model_.spec);
+  embed_images(images);
+  show("tokens_in", stream(), tables_->tokens, width_);
+  for (std::size_t i = 0; i < model_.blocks.size(); ++i) {
+    const arch::BlockSpec& block = model_.blocks[i];
+    const StageTables& tables = model_.stages[static_cast<std::size_t>(block.stage)];
+    if (tables_ != &tables) embed_stage(tables);
+    if (one_token && i + 1 == model_.blocks.size()) {
+      run_last_for_token(i);
+      break;
+    }
+    run_block(i);
+    if (observer_ != nullptr) {
+      show(arch::block_label(model_.spec, block) + "_out", stream(), tables_->tokens, width_);
+    }
+    add_conditional(block);
+  }
+  read_out(outputs, one_token);
+}
+
+}  // namespace conopa::engine
