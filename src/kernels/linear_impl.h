@@ -1,0 +1,19 @@
+#pragma once
+
+#include <vector>
+
+#include "kernels/linear_reference.h"
+#include "kernels/linear_table.h"
+
+namespace conopa::kernels {
+
+struct PackedWeight::Impl {
+  const detail::LinearKernel* kernel = nullptr;
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  bool gated = false;
+  WeightForm form = WeightForm::kF32;  ///< of `weight`; named by kernel()
+  detail::ReferenceWeight reference;   ///< of the reference kernels
+};
+
+}  // namespace conopa::kernels
