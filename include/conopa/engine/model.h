@@ -27,7 +27,7 @@ enum class Precision : std::uint8_t {
 struct ModelOptions {
   Precision precision = Precision::kAuto;
   /// Highest instruction set of the kernels; nothing: kernels::active_isa().
-  std::optional<kernels::Isa> isa;
+  std::optional<kernels::Isa> isa = {};
   std::int64_t height = 0;  ///< px; 0: the stored model's
   std::int64_t width = 0;
 };

@@ -34,8 +34,9 @@ struct ConvertRows {
   MutableAct y{};
 };
 
-/// int8 rows take scale = largest magnitude / 127 (1 for a zero row) and round to nearest even.
-/// NaN makes the row's scale NaN, so that it reaches the output.
+/// int8 rows take scale = largest magnitude / 127 (1 for a row below 1e-30, whose elements become
+/// 0) and round to nearest even. NaN or infinity makes the row's scale not finite and its elements
+/// 0: it spoils what is computed from the row.
 /// @throws ShapeError as norm_rows; UnsupportedError for int8 input.
 void convert_rows(const ConvertRows& args);
 void convert_rows(const ConvertRows& args, Isa isa);
