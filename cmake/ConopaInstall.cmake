@@ -12,7 +12,11 @@ if(TARGET conopa_no_openmp)
 endif()
 install(TARGETS ${conopa_exported} EXPORT conopaTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS conopa_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+set(conopa_programs conopa_command)
+if(CONOPA_TRAIN)
+  list(APPEND conopa_programs conopa_torch_command)
+endif()
+install(TARGETS ${conopa_programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(room IN LISTS conopa_rooms)  # the headers of the rooms that were built, no others
   string(REPLACE "conopa_" "" room ${room})
   install(DIRECTORY include/conopa/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/conopa)

@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "apps/conopa/image_inputs.h"
-#include "apps/conopa/predictor.h"
+#include "apps/conopa/network.h"
 #include "conopa/core/error.h"
 #include "tests/app/command_run.h"
 
@@ -82,8 +82,6 @@ TEST(CollectImagesTest, RefusesWhatHoldsNoImages) {
   EXPECT_THROW((void)app::collect_images({dir / "absent"}, {.lists = true}, none), IoError);
   EXPECT_THROW((void)app::collect_images({"-", "-"}, {}, none), UsageError);
 }
-
-#ifdef CONOPA_TRAIN
 
 std::vector<Json> json_lines(const std::string& text) {
   std::vector<Json> out;
@@ -209,8 +207,6 @@ TEST_F(PredictCommandTest, ExplainsWrongUse) {
   write_plain(dir_ / "m/model.safetensors", "garbage");
   EXPECT_EQ(run_command({"predict", model_, first_}).code, 3);
 }
-
-#endif
 
 }  // namespace
 }  // namespace conopa
