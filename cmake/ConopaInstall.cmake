@@ -10,12 +10,19 @@ endif()
 if(TARGET conopa_no_openmp)
   list(APPEND conopa_exported conopa_no_openmp)
 endif()
-install(TARGETS ${conopa_exported} EXPORT conopaTargets
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS ${conopa_exported} conopa_shared EXPORT conopaTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES include/conopa/conopa.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/conopa)
+configure_file(cmake/conopa.pc.in conopa.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/conopa.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(TARGETS conopa_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(room IN LISTS conopa_rooms)  # the headers of the rooms that were built, no others
   string(REPLACE "conopa_" "" room ${room})
-  install(DIRECTORY include/conopa/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/conopa)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/include/conopa/${room})
+    install(DIRECTORY include/conopa/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/conopa)
+  endif()
 endforeach()
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/conopa/recipes)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -17,6 +17,7 @@
 #include "conopa/core/parallel.h"
 #include "conopa/core/rng.h"
 #include "conopa/core/system.h"
+#include "conopa/eval/top_classes.h"
 #include "conopa/image/codec.h"
 #include "image_inputs.h"
 #include "model_store.h"
@@ -109,10 +110,10 @@ Batch Run::read_batch(std::span<const ImageInput> inputs) {
 }
 
 void Run::print(const ImageInput& input, std::span<const float> logits) const {
-  const std::vector<Prediction> top = top_predictions(logits, options_.top);
+  const std::vector<eval::Prediction> top = eval::top_classes(logits, options_.top);
   if (!context_.json) {
     fmt::print("{}\n", input.name);
-    for (const Prediction& p : top) {
+    for (const eval::Prediction& p : top) {
       fmt::print("  {:6.2f} %  {:>4}{}{}\n", 100.0 * p.probability, p.index,
                  model_.class_names.empty() ? "" : "  ",
                  model_.class_names.empty() ? "" : class_name(model_.class_names, p.index));
@@ -121,7 +122,7 @@ void Run::print(const ImageInput& input, std::span<const float> logits) const {
   }
   using Json = nlohmann::ordered_json;
   Json line{{"file", input.name}, {"predictions", Json::array()}};
-  for (const Prediction& p : top) {
+  for (const eval::Prediction& p : top) {
     line["predictions"].push_back({{"class", class_name(model_.class_names, p.index)},
                                    {"index", p.index},
                                    {"probability", p.probability}});

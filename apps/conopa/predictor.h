@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -10,18 +9,6 @@
 #include "model_store.h"
 
 namespace conopa::app {
-
-/// A class with its probability.
-struct Prediction {
-  std::int64_t index = 0;
-  double probability = 0.0;
-};
-
-/// The `count` most probable classes of a softmax over `logits`, best first; of equal ones the
-/// lower number. Fewer if there are fewer classes.
-/// @throws RunError if a logit is not finite: probabilities would mean nothing.
-[[nodiscard]] std::vector<Prediction> top_predictions(std::span<const float> logits,
-                                                      std::int64_t count);
 
 struct PredictorOptions {
   std::int64_t threads = 0;        ///< 0 = one per core

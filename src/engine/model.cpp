@@ -78,6 +78,18 @@ std::int64_t Model::weight_bytes() const noexcept {
   return sum;
 }
 
+std::vector<LayerInfo> Model::layers() const {
+  const auto& stages = impl_->stages;
+  std::vector<LayerInfo> out{{"tokens_in", stages.front().tokens, stages.front().stage.dim}};
+  for (const arch::BlockSpec& block : impl_->blocks) {
+    const StageTables& tables = stages[static_cast<std::size_t>(block.stage)];
+    out.push_back({arch::block_label(impl_->spec, block) + "_out", tables.tokens, block.dim});
+  }
+  const std::int64_t late = impl_->spec.class_token == arch::ClassToken::kLate ? 1 : 0;
+  out.push_back({"final_norm", stages.back().tokens + late, impl_->spec.dim});
+  return out;
+}
+
 std::vector<std::string> Model::explain(std::int64_t batch) const {
   std::vector<std::string> lines;
   const auto add = [&lines](const std::string& what, const LinearWeights& layer,

@@ -26,7 +26,7 @@ struct Outputs {
 
 /// An intermediate result: rows of the residual stream, or of the final norm.
 struct LayerRows {
-  std::string_view name;  ///< "tokens_in", "block3_out", "stage1_block0_out", "final_norm"
+  std::string_view name;  ///< as in LayerInfo
   std::int64_t first_image = 0;
   std::int64_t images = 0;
   std::int64_t tokens = 0;  ///< N
