@@ -55,38 +55,45 @@ struct Layout {
   [[nodiscard]] std::int64_t values_size() const { return acc_pitch * value_words; }
 };
 
-/// Keys that a mask leaves, for softmax and for values: prefixes of all keys.
-class Visibility {
+/// What a mask leaves of a block of keys to a tile of queries.
+class TileMask {
  public:
-  Visibility(const AttendArgs& args, std::int64_t sequence)
-      : kind_(args.mask.kind),
-        keys_(args.keys),
-        prefix_(kind_ == MaskKind::kPrefixCausal
-                    ? args.mask.prefix[static_cast<std::size_t>(sequence)]
-                    : 0),
-        cut_(kind_ == MaskKind::kSoftCausal && args.mask.alpha == 0.0F) {}
+  TileMask(const AttendArgs& args, std::int64_t sequence, std::int64_t first, std::int64_t rows)
+      : kind_(args.mask.kind), keys_(args.keys), first_(first), end_(first + rows) {
+    if (kind_ == MaskKind::kPrefixCausal) {
+      prefix_ = args.mask.prefix[static_cast<std::size_t>(sequence)];
+    }
+    cut_ = kind_ == MaskKind::kSoftCausal && args.mask.alpha == 0.0F;
+  }
 
-  /// Keys in the softmax of query i.
-  [[nodiscard]] std::int64_t scores(std::int64_t i) const {
-    const bool all = kind_ == MaskKind::kNone || kind_ == MaskKind::kSoftCausal ||
-                     (kind_ == MaskKind::kCausalFirstOpen && i == 0);
-    return all ? keys_ : std::max(i + 1, prefix_);
+  /// Keys in the softmax of any query of the tile.
+  [[nodiscard]] std::int64_t seen() const {
+    return full() || (first_open() && first_ == 0) ? keys_ : std::max(end_, prefix_);
   }
-  /// Keys with full weight.
-  [[nodiscard]] std::int64_t whole(std::int64_t i) const {
-    return kind_ == MaskKind::kSoftCausal ? i + 1 : scores(i);
+  /// Keys whose weights reach the values of any query of the tile.
+  [[nodiscard]] std::int64_t weighed() const { return cut_ ? end_ : seen(); }
+
+  /// Row by row, for the block of `count` keys from `begin` on.
+  [[nodiscard]] KeyPrefix visible(std::int64_t begin, std::int64_t count) const {
+    return full() ? KeyPrefix{0, count, count, false} : grown(begin, count);
   }
-  /// Most keys in the softmax of the queries [begin, end), and most that weigh on their values.
-  [[nodiscard]] std::int64_t scores(std::int64_t begin, std::int64_t end) const {
-    return std::max(scores(begin), scores(end - 1));
-  }
-  [[nodiscard]] std::int64_t values(std::int64_t begin, std::int64_t end) const {
-    return cut_ ? end : scores(begin, end);
+  [[nodiscard]] KeyPrefix whole(std::int64_t begin, std::int64_t count) const {
+    return kind_ == MaskKind::kSoftCausal ? grown(begin, count) : visible(begin, count);
   }
 
  private:
+  [[nodiscard]] bool full() const {
+    return kind_ == MaskKind::kNone || kind_ == MaskKind::kSoftCausal;
+  }
+  [[nodiscard]] bool first_open() const { return kind_ == MaskKind::kCausalFirstOpen; }
+  [[nodiscard]] KeyPrefix grown(std::int64_t begin, std::int64_t count) const {
+    const std::int64_t least = std::clamp<std::int64_t>(prefix_ - begin, 0, count);
+    return {first_ + 1 - begin, least, count, first_open() && first_ == 0};
+  }
+
   MaskKind kind_;
-  std::int64_t keys_, prefix_;
+  std::int64_t keys_, first_, end_;
+  std::int64_t prefix_ = 0;
   bool cut_;  ///< weights above the diagonal are zero, though they count in the sums
 };
 
@@ -100,7 +107,7 @@ class HeadAttention {
     float* next = thread_scratch(
         ScratchSlot::kLocal, layout.keys_size(args.keys) + layout.values_size() +
                                  rows * (layout.q_pitch + layout.score_pitch + layout.acc_pitch) +
-                                 6 * numbers);
+                                 2 * numbers);
     const auto take = [&next](std::int64_t floats) {
       float* const part = next;
       next += floats;
@@ -113,44 +120,57 @@ class HeadAttention {
     acc_ = take(rows * layout.acc_pitch);
     top_ = take(numbers);
     sum_ = take(numbers);
-    visible_ = reinterpret_cast<std::int64_t*>(take(2 * numbers));
-    whole_ = reinterpret_cast<std::int64_t*>(take(2 * numbers));
   }
 
-  /// Packs keys and values of head h of sequence s.
-  void begin_head(std::int64_t s, std::int64_t h) {
-    sequence_ = s;
-    head_ = h;
-    const HeadRows k = head_rows(args_.k, args_.k_rows, s * args_.keys, args_.keys);
-    const HeadRows v = head_rows(args_.v, args_.k_rows, s * args_.keys, args_.keys);
-    fn_.pack_keys({k, keys_, layout_.key_words, layout_.panel});
-    fn_.pack_values({v, values_, layout_.value_words, layout_.panel});
+  /// Packs keys and values of head `index` of all sequences' heads.
+  void begin_head(std::int64_t index) {
+    head_ = index;
+    ahead_.bytes = 0;
+    fn_.pack_keys({key_rows(args_.k, index), keys_, layout_.key_words, layout_.panel});
+    fn_.pack_values({key_rows(args_.v, index), values_, layout_.value_words, layout_.panel});
+  }
+  /// Calls the rows of a head into the cache while the tiles of the present one run.
+  void prefetch(std::int64_t index) {
+    ahead_ = {.q = query_rows(args_.q, index, 0, args_.queries),
+              .k = key_rows(args_.k, index),
+              .v = key_rows(args_.v, index),
+              .part = 0,
+              .parts = layout_.tiles,
+              .bytes = args_.head_width * act_size(args_.q.type)};
   }
 
   /// The queries of one tile.
   void run_tile(std::int64_t tile) {
     const std::int64_t first = tile * layout_.tile_rows;
     const std::int64_t rows = std::min(layout_.tile_rows, args_.queries - first);
-    const HeadRows q = head_rows(args_.q, args_.q_rows, sequence_ * args_.queries + first, rows);
-    fn_.pack_queries({q, q_, layout_.key_words, layout_.q_pitch});
-    const Visibility mask(args_, sequence_);
-    const std::int64_t seen = mask.scores(first, first + rows);
-    for (std::int64_t block = 0; block < seen; block += layout_.block) {
-      run_block(mask, first, rows, block);
+    fn_.pack_queries(
+        {query_rows(args_.q, head_, first, rows), q_, layout_.key_words, layout_.q_pitch});
+    ahead_.part = tile;
+    const TileMask mask(args_, head_ / args_.heads, first, rows);
+    for (std::int64_t block = 0; block < mask.seen(); block += layout_.block) {
+      run_block(mask, rows, block);
     }
     const std::int64_t used = args_.heads * args_.head_width;
-    const bool last = head_ + 1 == args_.heads;
+    const bool last = head_ % args_.heads == args_.heads - 1;
     fn_.finish({.acc = acc_,
                 .acc_pitch = layout_.acc_pitch,
                 .sum = sum_,
-                .rows = head_rows(args_.out, args_.q_rows, sequence_ * args_.queries + first, rows),
+                .rows = query_rows(args_.out, head_, first, rows),
                 .pad = last ? act_padded(args_.out.type, used) - used : 0});
   }
 
  private:
+  [[nodiscard]] HeadRows query_rows(const ConstAct& rows, std::int64_t head, std::int64_t first,
+                                    std::int64_t count) const {
+    return head_rows(rows, args_.q_rows, head, head / args_.heads * args_.queries + first, count);
+  }
+  [[nodiscard]] HeadRows key_rows(const ConstAct& rows, std::int64_t head) const {
+    return head_rows(rows, args_.k_rows, head, head / args_.heads * args_.keys, args_.keys);
+  }
   [[nodiscard]] HeadRows head_rows(const ConstAct& rows, const std::int32_t* index,
-                                   std::int64_t first, std::int64_t count) const {
-    const std::int64_t offset = head_ * args_.head_width * act_size(rows.type);
+                                   std::int64_t head, std::int64_t first,
+                                   std::int64_t count) const {
+    const std::int64_t offset = head % args_.heads * args_.head_width * act_size(rows.type);
     return {.data = static_cast<const std::byte*>(rows.data) + offset,
             .stride = rows.stride,
             .index = index == nullptr ? nullptr : index + first,
@@ -159,34 +179,29 @@ class HeadAttention {
             .width = args_.head_width};
   }
 
-  void run_block(const Visibility& mask, std::int64_t first, std::int64_t rows,
-                 std::int64_t block) {
-    const auto in_block = [&](std::int64_t keys) {
-      return std::clamp<std::int64_t>(keys - block, 0, std::min(layout_.block, args_.keys - block));
-    };
-    const std::int64_t words =
-        ceil_div(in_block(mask.values(first, first + rows)), layout_.per_word);
-    for (std::int64_t i = 0; i < rows; ++i) {
-      visible_[i] = in_block(mask.scores(first + i));
-      whole_[i] = in_block(mask.whole(first + i));
-    }
+  void run_block(const TileMask& mask, std::int64_t rows, std::int64_t block) {
+    const std::int64_t count = std::min(layout_.block, args_.keys - block);
+    const std::int64_t seen = std::min(mask.seen() - block, count);
+    const std::int64_t weighed = std::clamp<std::int64_t>(mask.weighed() - block, 0, count);
+    const std::int64_t words = ceil_div(weighed, layout_.per_word);
     multiply({.a = q_, .pitch = layout_.q_pitch, .words = layout_.key_words, .rows = rows},
-             keys_ + block * layout_.key_words, layout_.key_words,
-             in_block(mask.scores(first, first + rows)), {scores_, layout_.score_pitch, false});
+             keys_ + block * layout_.key_words, layout_.key_words, seen,
+             {scores_, layout_.score_pitch, false});
     constexpr float kLog2E = 1.44269504F;
     fn_.softmax({.scores = scores_,
                  .pitch = layout_.score_pitch,
                  .rows = rows,
                  .scale = args_.scale * kLog2E,
-                 .visible = visible_,
-                 .whole = whole_,
+                 .visible = mask.visible(block, count),
+                 .whole = mask.whole(block, count),
                  .alpha = args_.mask.alpha,
                  .keys = words * layout_.per_word,
                  .first = block == 0,
                  .top = top_,
                  .sum = sum_,
                  .acc = acc_,
-                 .acc_pitch = layout_.acc_pitch});
+                 .acc_pitch = layout_.acc_pitch,
+                 .ahead = block == 0 && ahead_.bytes > 0 ? &ahead_ : nullptr});
     if (words == 0) return;
     multiply({.a = scores_, .pitch = layout_.score_pitch, .words = words, .rows = rows},
              values_ + block / layout_.per_word * layout_.panel, layout_.value_words,
@@ -231,8 +246,8 @@ class HeadAttention {
   const MatmulKernel& product_;
   const AttendArgs& args_;
   const Layout& layout_;
-  std::int64_t sequence_ = 0;
-  std::int64_t head_ = 0;
+  std::int64_t head_ = 0;  ///< sequence * heads + head
+  HeadAhead ahead_{};
   Word* keys_;
   Word* values_;
   Word* q_;
@@ -240,8 +255,6 @@ class HeadAttention {
   float* acc_;
   float* top_;
   float* sum_;
-  std::int64_t* visible_;
-  std::int64_t* whole_;
 };
 
 }  // namespace
@@ -251,10 +264,12 @@ void run_attend(const AttendChoice& choice, const AttendArgs& args) {
   const std::int64_t tiles = args.sequences * args.heads * layout.tiles;
   parallel_for(0, tiles, 1, [&](std::int64_t begin, std::int64_t end) {
     HeadAttention attention(choice, args, layout);
+    const std::int64_t last_head = (end - 1) / layout.tiles;
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t head = i / layout.tiles;
       if (i == begin || i % layout.tiles == 0) {
-        attention.begin_head(head / args.heads, head % args.heads);
+        attention.begin_head(head);
+        if (head < last_head) attention.prefetch(head + 1);
       }
       attention.run_tile(i % layout.tiles);
     }

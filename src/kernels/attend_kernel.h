@@ -33,21 +33,47 @@ struct HeadPack {
   std::int64_t panel;  ///< columns of a panel; queries: words from one row to the next
 };
 
+/// A prefix of the keys that grows with the row: clamp(i + shift, least, most) in row i of a tile,
+/// or `most` in row 0 if it is open.
+struct KeyPrefix {
+  std::int64_t shift;
+  std::int64_t least;
+  std::int64_t most;
+  bool first_open;
+
+  [[nodiscard, gnu::always_inline]] std::int64_t operator()(std::int64_t i) const noexcept {
+    if (first_open && i == 0) return most;
+    const std::int64_t grown = i + shift > least ? i + shift : least;
+    return grown < most ? grown : most;
+  }
+};
+
+/// Rows that will be packed next, to be called into the second-level cache: rows [0, count) of
+/// each, spread over the `parts` tiles of this head. The rows of a head lie far apart, so that the
+/// processor's own prefetching misses most of them.
+struct HeadAhead {
+  HeadRows q, k, v;
+  std::int64_t part;
+  std::int64_t parts;
+  std::int64_t bytes;  ///< of a row; 0 for nothing to prefetch
+};
+
 /// A tile of scores, one row a query, that becomes weights in place.
 struct SoftmaxTask {
   float* scores;
   std::int64_t pitch;
   std::int64_t rows;
-  float scale;                  ///< of the scores, times log2(e)
-  const std::int64_t* visible;  ///< [rows] keys of the block in the softmax: a prefix
-  const std::int64_t* whole;    ///< [rows] keys with full weight: a prefix of those
-  float alpha;                  ///< factor of the weights behind it
-  std::int64_t keys;            ///< weights to write, zero where nothing is visible
-  bool first;                   ///< first block: the running values are not read
-  float* top;                   ///< [rows] running largest score
-  float* sum;                   ///< [rows] running sum of weights before alpha
-  float* acc;                   ///< sums of values so far, rescaled where the top rises
+  float scale;        ///< of the scores, times log2(e)
+  KeyPrefix visible;  ///< keys of the block in the softmax
+  KeyPrefix whole;    ///< keys with full weight, a prefix of those
+  float alpha;        ///< factor of the weights behind them
+  std::int64_t keys;  ///< weights to write, zero where nothing is visible
+  bool first;         ///< first block: the running values are not read
+  float* top;         ///< [rows] running largest score
+  float* sum;         ///< [rows] running sum of weights before alpha
+  float* acc;         ///< sums of values so far, rescaled where the top rises
   std::int64_t acc_pitch;
+  const HeadAhead* ahead;  ///< or null
 };
 
 /// Division by the sums and conversion to the output's type.

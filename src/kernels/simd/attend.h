@@ -8,6 +8,7 @@
 namespace conopa::kernels::simd {
 
 using detail::FinishTask;
+using detail::HeadAhead;
 using detail::HeadPack;
 using detail::HeadRows;
 using detail::SoftmaxTask;
@@ -146,21 +147,48 @@ template <typename W>
   return (sum_a + sum_b).sum();
 }
 
+/// Rows [begin, end) of `rows` into the second-level cache. Inlined by force: GCC drops calls to
+/// functions that do nothing but prefetch.
+template <typename W>
+[[gnu::always_inline]] inline void prefetch_rows(const HeadRows& rows, std::int64_t bytes,
+                                                 std::int64_t part, std::int64_t parts) noexcept {
+  constexpr std::int64_t kLine = 64;
+  const std::int64_t end = rows.count * (part + 1) / parts;
+  for (std::int64_t i = rows.count * part / parts; i < end; ++i) {
+    const auto* const row = reinterpret_cast<const char*>(element_row<W>(rows, i));
+    for (std::int64_t b = 0; b < bytes; b += kLine) __builtin_prefetch(row + b, 0, 2);
+    __builtin_prefetch(row + bytes - 1, 0, 2);  // unaligned rows end in one line more
+  }
+}
+
+/// The part of the next head's rows that belongs to row i of this tile.
+template <typename W>
+[[gnu::always_inline]] inline void prefetch_ahead(const HeadAhead& ahead, std::int64_t i,
+                                                  std::int64_t rows) noexcept {
+  const std::int64_t part = ahead.part * rows + i;
+  const std::int64_t parts = ahead.parts * rows;
+  prefetch_rows<W>(ahead.q, ahead.bytes, part, parts);
+  prefetch_rows<W>(ahead.k, ahead.bytes, part, parts);
+  prefetch_rows<W>(ahead.v, ahead.bytes, part, parts);
+}
+
 template <typename W>
 void softmax(const SoftmaxTask& task) noexcept {
   using V = typename W::V;
   for (std::int64_t i = 0; i < task.rows; ++i) {
     float* const s = task.scores + i * task.pitch;
-    const std::int64_t visible = task.visible[i];
+    const std::int64_t visible = task.visible(i);
+    const std::int64_t whole = task.whole(i);
+    if (task.ahead != nullptr) prefetch_ahead<W>(*task.ahead, i, task.rows);
     const float block_top = largest_score<V>(s, visible);
     if (task.first) {
       task.top[i] = block_top;
-      task.sum[i] = weigh_scores<W>(task, s, block_top, visible, task.whole[i]);
+      task.sum[i] = weigh_scores<W>(task, s, block_top, visible, whole);
       continue;
     }
     const float before = task.top[i];
     const float top = visible == 0 || block_top <= before ? before : block_top;  // keeps a NaN
-    const float sum = weigh_scores<W>(task, s, top, visible, task.whole[i]);
+    const float sum = weigh_scores<W>(task, s, top, visible, whole);
     if (top == before) {
       task.sum[i] += sum;
       continue;
