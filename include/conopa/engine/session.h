@@ -43,6 +43,28 @@ struct LayerRows {
 /// time; the rows are valid during the call.
 using Observer = std::function<void(const LayerRows&)>;
 
+/// The linear layers of a block that read the same rows.
+enum class LinearReader : std::uint8_t {
+  kAttention,    ///< queries, keys and values (without the keys if they are pooled), and pooling
+  kPooledKeys,   ///< keys and values behind the norm of pooled keys
+  kProjection,   ///< output of attention
+  kFeedForward,  ///< gate and up
+  kDown
+};
+
+/// Rows that enter linear layers.
+struct InputRows {
+  std::int64_t block = 0;  ///< over the whole encoder
+  LinearReader reader = LinearReader::kAttention;
+  std::int64_t count = 0;
+  std::int64_t width = 0;
+  const float* rows = nullptr;
+  std::int64_t stride = 0;  ///< elements from row to row
+};
+
+/// Called with the inputs of every linear layer of the blocks; the rows are valid during the call.
+using InputObserver = std::function<void(const InputRows&)>;
+
 /// Runs a model for one caller: the arena and a team of threads. After the first run nothing is
 /// allocated. One session serves one thread at a time; sessions of one model are independent.
 class Session {
@@ -69,6 +91,11 @@ class Session {
   /// are off.
   void run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
            const Observer& observer);
+
+  /// Shows the inputs of linear layers in all later runs, with the shortcuts off; an empty function
+  /// ends that. Costs nothing while there is none.
+  /// @throws ConfigError unless the model runs in fp32.
+  void observe_inputs(InputObserver observer);
 
  private:
   struct Impl;
