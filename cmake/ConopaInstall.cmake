@@ -10,8 +10,13 @@ endif()
 if(TARGET conopa_no_openmp)
   list(APPEND conopa_exported conopa_no_openmp)
 endif()
-install(TARGETS ${conopa_exported} EXPORT conopaTargets
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS ${conopa_exported} conopa_shared EXPORT conopaTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES include/conopa/conopa.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/conopa)
+configure_file(cmake/conopa.pc.in conopa.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/conopa.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 set(conopa_programs conopa_command)
 if(CONOPA_TRAIN)
   list(APPEND conopa_programs conopa_torch_command)
@@ -19,7 +24,9 @@ endif()
 install(TARGETS ${conopa_programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(room IN LISTS conopa_rooms)  # the headers of the rooms that were built, no others
   string(REPLACE "conopa_" "" room ${room})
-  install(DIRECTORY include/conopa/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/conopa)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/include/conopa/${room})
+    install(DIRECTORY include/conopa/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/conopa)
+  endif()
 endforeach()
 install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/conopa/recipes)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

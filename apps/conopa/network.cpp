@@ -1,27 +1,8 @@
 #include "network.h"
 
-#include <cmath>
-
-#include "conopa/core/error.h"
-#include "conopa/eval/sample_predictions.h"
 #include "torch_parts.h"
 
 namespace conopa::app {
-
-std::vector<Prediction> top_predictions(std::span<const float> logits, std::int64_t count) {
-  for (std::size_t k = 0; k < logits.size(); ++k) {
-    if (std::isfinite(logits[k])) continue;
-    throw RunError("predict",
-                   "expected finite outputs of the model, found {} for class {}; its weights are "
-                   "damaged, or try --precision fp32",
-                   logits[k], k);
-  }
-  std::vector<Prediction> out;
-  for (const auto& [index, probability] : eval::top_classes(logits, count)) {
-    out.push_back({.index = index, .probability = probability});
-  }
-  return out;
-}
 
 void prepare_engine(const Context& context, const EngineOptions& options) {
   options.validate();

@@ -118,16 +118,4 @@ class ComputeThreads {
 /// @throws ConfigError naming it.
 void require_classifier(const StoredModel& model);
 
-/// A class with its probability.
-struct Prediction {
-  std::int64_t index = 0;
-  double probability = 0.0;
-};
-
-/// The `count` most probable classes of a softmax over `logits`, best first; of equal ones the
-/// lower number. Fewer if there are fewer classes.
-/// @throws RunError if a logit is not finite: probabilities would mean nothing.
-[[nodiscard]] std::vector<Prediction> top_predictions(std::span<const float> logits,
-                                                      std::int64_t count);
-
 }  // namespace conopa::app

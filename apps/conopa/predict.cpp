@@ -11,6 +11,7 @@
 #include "command.h"
 #include "conopa/core/error.h"
 #include "conopa/core/system.h"
+#include "conopa/eval/top_classes.h"
 #include "image_reader.h"
 #include "model_resize.h"
 #include "network.h"
@@ -28,10 +29,10 @@ struct Options {
 
 void print(const Context& context, const Options& options, const StoredModel& model,
            const ImageInput& input, std::span<const float> logits) {
-  const std::vector<Prediction> top = top_predictions(logits, options.top);
+  const std::vector<eval::Prediction> top = eval::top_classes(logits, options.top);
   if (!context.json) {
     fmt::print("{}\n", input.name);
-    for (const Prediction& p : top) {
+    for (const eval::Prediction& p : top) {
       fmt::print("  {:6.2f} %  {:>4}{}{}\n", 100.0 * p.probability, p.index,
                  model.class_names.empty() ? "" : "  ",
                  model.class_names.empty() ? "" : class_name(model.class_names, p.index));
@@ -40,7 +41,7 @@ void print(const Context& context, const Options& options, const StoredModel& mo
   }
   using Json = nlohmann::ordered_json;
   Json line{{"file", input.name}, {"predictions", Json::array()}};
-  for (const Prediction& p : top) {
+  for (const eval::Prediction& p : top) {
     line["predictions"].push_back({{"class", class_name(model.class_names, p.index)},
                                    {"index", p.index},
                                    {"probability", p.probability}});

@@ -10,16 +10,24 @@
 
 namespace conopa::engine {
 
+/// Who sees what a pass computes; null: nobody.
+struct Observers {
+  const Observer* layers = nullptr;
+  const InputObserver* inputs = nullptr;
+
+  [[nodiscard]] bool any() const noexcept { return layers != nullptr || inputs != nullptr; }
+};
+
 /// One pass of at most arena.batch images through a model. Made for a call; owns nothing.
 class Executor {
  public:
   Executor(const Model::Impl& model, Arena& arena, std::int64_t batch, std::int64_t first_image,
-           const Observer* observer)
+           const Observers& observers)
       : model_(model),
         arena_(arena),
         batch_(batch),
         first_image_(first_image),
-        observer_(observer) {}
+        observers_(observers) {}
 
   /// @param outputs  for these images alone.
   void run(const float* images, const Outputs& outputs);
@@ -41,8 +49,8 @@ class Executor {
   kernels::ConstAct pooled_attention(const arch::BlockSpec& block, const BlockWeights& w);
   kernels::ConstAct pooled_keys(const arch::BlockSpec& block, const BlockWeights& w,
                                 const kernels::ConstAct& y);
-  void feed_forward(const BlockWeights& w, std::int64_t hidden, const kernels::MutableAct& stream,
-                    std::int64_t rows);
+  void feed_forward(const arch::BlockSpec& block, const BlockWeights& w,
+                    const kernels::MutableAct& stream, std::int64_t rows);
   void norm_queries_and_keys(const arch::BlockSpec& block, const BlockWeights& w,
                              const kernels::MutableAct& qkv) const;
 
@@ -72,12 +80,14 @@ class Executor {
   [[nodiscard]] kernels::AttentionMask mask() const noexcept;
   void show(std::string_view name, const kernels::ConstAct& rows, std::int64_t tokens,
             std::int64_t width) const;
+  void show_input(const arch::BlockSpec& block, LinearReader reader, const kernels::ConstAct& rows,
+                  std::int64_t count, std::int64_t width) const;
 
   const Model::Impl& model_;
   Arena& arena_;
   std::int64_t batch_;
   std::int64_t first_image_;
-  const Observer* observer_;
+  Observers observers_;
   const StageTables* tables_ = nullptr;  // of the present stage
   std::int64_t width_ = 0;               // D of the present stage
 };

@@ -58,22 +58,27 @@ void Executor::run_block(std::size_t index) {
   const ConstAct mixed = block.window > 0         ? window_attention(block, w)
                          : block.separate_queries ? pooled_attention(block, w)
                                                   : whole_attention(block, w);
+  show_input(block, LinearReader::kProjection, mixed, rows(), width_);
   const MutableAct x = stream();
   add_branch(w.proj, w.scale1, as_input(mixed, rows(), width_), rows(), x, x);
-  feed_forward(w, block.mlp_hidden, x, rows());
+  feed_forward(block, w, x, rows());
 }
 
-void Executor::feed_forward(const BlockWeights& w, std::int64_t hidden, const MutableAct& x,
-                            std::int64_t count) {
+void Executor::feed_forward(const arch::BlockSpec& block, const BlockWeights& w,
+                            const MutableAct& x, std::int64_t count) {
+  const std::int64_t hidden = block.mlp_hidden;
   const ConstAct y = normalise(w.norm2, x, count, norm_output(width_));
+  show_input(block, LinearReader::kFeedForward, y, count, width_);
   const MutableAct h = arena_.wide.rows(model_.types.wide, hidden);
   apply(w.up, y, count, h, {},
         w.up.packed.gated() ? kernels::Activation::kNone : kernels::Activation::kGelu);
+  show_input(block, LinearReader::kDown, h, count, hidden);
   add_branch(w.down, w.scale2, as_input(h, count, hidden), count, x, x);
 }
 
 ConstAct Executor::whole_attention(const arch::BlockSpec& block, const BlockWeights& w) {
   const ConstAct y = normalise(w.norm1, stream(), rows(), norm_output(width_));
+  show_input(block, LinearReader::kAttention, y, rows(), width_);
   const std::int64_t D = width_;
   const LinearRope rope =
       block.rotary ? rope_of(tables_->whole, block.heads, 2, 0, tables_->tokens) : LinearRope{};
@@ -132,6 +137,7 @@ ConstAct Executor::window_attention(const arch::BlockSpec& block, const BlockWei
   const std::int64_t D = width_;
   const StageTables& t = *tables_;
   const MutableAct y = normalise(w.norm1, stream(), rows(), norm_output(D));
+  show_input(block, LinearReader::kAttention, y, rows(), D);
   const MutableAct qkv = arena_.wide.rows(model_.types.wide, 3 * D);
   const auto rope = [&](std::int64_t first, std::int64_t tokens) {
     return block.rotary ? rope_of(t.window, block.heads, 2, first, tokens) : LinearRope{};
@@ -194,6 +200,7 @@ ConstAct Executor::pooled_attention(const arch::BlockSpec& block, const BlockWei
   // The pooling reads wide rows; the query projection reads inputs.
   const MutableAct y = arena_.y.rows(model_.types.wide, D);
   ConstAct keys = normalise(w.norm1, stream(), rows(), y);
+  show_input(block, LinearReader::kAttention, y, rows(), D);
   std::int64_t key_tokens = t.tokens;
   const MutableAct kv = arena_.keys.rows(model_.types.wide, 2 * D);
   const auto rope = [&](const arch::RotaryTable& table, std::int64_t tokens) {
@@ -202,6 +209,7 @@ ConstAct Executor::pooled_attention(const arch::BlockSpec& block, const BlockWei
   if (block.reduction > 1) {
     keys = pooled_keys(block, w, y);
     key_tokens = t.stage.key_rows() * t.stage.key_cols();
+    show_input(block, LinearReader::kPooledKeys, keys, batch_ * key_tokens, D);
     apply(w.kv, keys, batch_ * key_tokens, kv, rope(t.keys, key_tokens));
   }
   const ConstAct input = as_input(y, rows(), D);
@@ -261,7 +269,7 @@ void Executor::run_last_for_token(std::size_t index) {
   ConstAct residual = rows_from(stream(), place);
   residual.stride *= t.tokens;
   add_branch(w.proj, w.scale1, as_input(mixed, batch_, width_), batch_, residual, token);
-  feed_forward(w, block.mlp_hidden, token, batch_);
+  feed_forward(block, w, token, batch_);
 }
 
 kernels::AttentionMask Executor::mask() const noexcept {

@@ -76,14 +76,25 @@ ConstAct Executor::as_input(const ConstAct& wide, std::int64_t count, std::int64
 
 void Executor::show(std::string_view name, const ConstAct& x, std::int64_t tokens,
                     std::int64_t width) const {
-  if (observer_ == nullptr) return;
-  (*observer_)({.name = name,
-                .first_image = first_image_,
-                .images = batch_,
-                .tokens = tokens,
-                .width = width,
-                .rows = static_cast<const float*>(x.data),
-                .stride = x.stride});
+  if (observers_.layers == nullptr) return;
+  (*observers_.layers)({.name = name,
+                        .first_image = first_image_,
+                        .images = batch_,
+                        .tokens = tokens,
+                        .width = width,
+                        .rows = static_cast<const float*>(x.data),
+                        .stride = x.stride});
+}
+
+void Executor::show_input(const arch::BlockSpec& block, LinearReader reader, const ConstAct& x,
+                          std::int64_t count, std::int64_t width) const {
+  if (observers_.inputs == nullptr) return;
+  (*observers_.inputs)({.block = block.index,
+                        .reader = reader,
+                        .count = count,
+                        .width = width,
+                        .rows = static_cast<const float*>(x.data),
+                        .stride = x.stride});
 }
 
 void Executor::append_late_token() {
@@ -112,7 +123,7 @@ void Executor::read_out(const Outputs& outputs, bool one_token) {
     const ReadOut kind = model_.spec.read_out;
     ConstAct x = stream();
     const bool norm_first = kind == ReadOut::kMean || kind == ReadOut::kNormMeanNorm;
-    if (norm_first || observer_ != nullptr) {
+    if (norm_first || observers_.layers != nullptr) {
       const MutableAct y = arena_.y.rows(ActType::kF32, width_);
       const ConstAct normed = normalise(norm, x, batch_ * tokens, y);
       show("final_norm", normed, tokens, width_);
@@ -151,7 +162,7 @@ void Executor::classify(std::span<float> logits) {
 }
 
 void Executor::run(const float* images, const Outputs& outputs) {
-  const bool one_token = observer_ == nullptr && arch::reads_one_token(model_.spec);
+  const bool one_token = !observers_.any() && arch::reads_one_token(model_.spec);
   embed_images(images);
   show("tokens_in", stream(), tables_->tokens, width_);
   for (std::size_t i = 0; i < model_.blocks.size(); ++i) {
@@ -163,7 +174,7 @@ void Executor::run(const float* images, const Outputs& outputs) {
       break;
     }
     run_block(i);
-    if (observer_ != nullptr) {
+    if (observers_.layers != nullptr) {
       show(arch::block_label(model_.spec, block) + "_out", stream(), tables_->tokens, width_);
     }
     add_conditional(block);

@@ -13,8 +13,17 @@ namespace {
 using kernels::ActType;
 using kernels::Isa;
 
-Precision resolve(Precision asked, Isa isa) {
+Precision resolve(Precision asked, const TensorSource& weights, Isa isa) {
+  const std::optional<QuantForm> stored = weights.quant_form();
+  if (asked == Precision::kInt8 && stored && has_blocks(*stored)) {
+    throw UnsupportedError(
+        weights.where(),
+        "expected float or int8 weights for int8 arithmetic, found {}, which runs "
+        "in bf16 and fp32; quantise the float model to int8 instead",
+        enum_name(*stored));
+  }
   if (asked != Precision::kAuto) return asked;
+  if (stored == QuantForm::kInt8) return Precision::kInt8;
   return isa >= Isa::kAvx512Bf16 ? Precision::kBf16 : Precision::kFp32;
 }
 
@@ -53,7 +62,7 @@ Model Model::load(const arch::EncoderSpec& spec, const TensorSource& weights,
   auto impl = std::make_shared<Impl>();
   impl->spec = at_size(spec, options);
   impl->isa = options.isa.value_or(kernels::active_isa());
-  impl->precision = resolve(options.precision, impl->isa);
+  impl->precision = resolve(options.precision, weights, impl->isa);
   impl->types = types_of(impl->precision, impl->isa);
   impl->blocks = arch::encoder_blocks(impl->spec);
   for (const arch::Stage& stage : impl->spec.stages()) {
@@ -76,6 +85,18 @@ std::int64_t Model::weight_bytes() const noexcept {
   std::int64_t sum = size_of(impl_->weights);
   for (const StageTables& tables : impl_->stages) sum += size_of(tables);
   return sum;
+}
+
+std::vector<LayerInfo> Model::layers() const {
+  const auto& stages = impl_->stages;
+  std::vector<LayerInfo> out{{"tokens_in", stages.front().tokens, stages.front().stage.dim}};
+  for (const arch::BlockSpec& block : impl_->blocks) {
+    const StageTables& tables = stages[static_cast<std::size_t>(block.stage)];
+    out.push_back({arch::block_label(impl_->spec, block) + "_out", tables.tokens, block.dim});
+  }
+  const std::int64_t late = impl_->spec.class_token == arch::ClassToken::kLate ? 1 : 0;
+  out.push_back({"final_norm", stages.back().tokens + late, impl_->spec.dim});
+  return out;
 }
 
 std::vector<std::string> Model::explain(std::int64_t batch) const {

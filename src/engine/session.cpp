@@ -31,6 +31,7 @@ struct Session::Impl {
   Model model;
   Arena arena;
   WorkTeam team;
+  InputObserver inputs;
 };
 
 namespace {
@@ -75,7 +76,8 @@ void Session::Impl::run(std::span<const float> images, std::int64_t batch, const
   const std::int64_t image_size = spec.channels * spec.height * spec.width;
   for (std::int64_t first = 0; first < batch; first += arena.batch) {
     const std::int64_t count = std::min(arena.batch, batch - first);
-    Executor(model.impl(), arena, count, first, observer)
+    Executor(model.impl(), arena, count, first,
+             {.layers = observer, .inputs = inputs ? &inputs : nullptr})
         .run(images.data() + first * image_size,
              {.logits = part(outputs.logits, first, count, spec.num_classes),
               .features = part(outputs.features, first, count, spec.dim)});
@@ -102,6 +104,14 @@ void Session::run(std::span<const float> images, std::int64_t batch, const Outpu
 void Session::run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
                   const Observer& observer) {
   impl_->run(images, batch, outputs, &observer);
+}
+
+void Session::observe_inputs(InputObserver observer) {
+  if (observer && model().precision() != Precision::kFp32) {
+    throw ConfigError("session", "expected a model in fp32 to observe inputs, found {}; load it so",
+                      enum_name(model().precision()));
+  }
+  impl_->inputs = std::move(observer);
 }
 
 }  // namespace conopa::engine

@@ -8,20 +8,13 @@
 #include "conopa/core/error.h"
 #include "conopa/engine/stored_model.h"
 #include "conopa/kernels/act_rows.h"
+#include "engine/stored_matrix.h"
 
 namespace conopa::engine {
 namespace {
 
 namespace names = arch::names;
 using kernels::ActType;
-using kernels::WeightForm;
-
-// A matrix with the bytes that a view of it needs.
-struct Matrix {
-  HostTensor tensor;
-  std::vector<float> converted;  // of types that are no weight form
-  kernels::WeightView view;
-};
 
 class Loader {
  public:
@@ -32,10 +25,12 @@ class Loader {
   ModelWeights load();
 
  private:
+  [[nodiscard]] const arch::TensorEntry& entry(const std::string& name) const;
+  void check_shape(const arch::TensorEntry& entry, const Shape& found) const;
   [[nodiscard]] HostTensor tensor(const std::string& name) const;
   [[nodiscard]] std::vector<float> floats(const std::string& name) const;
   [[nodiscard]] std::vector<float> floats_or_none(const std::string& name) const;
-  [[nodiscard]] Matrix matrix(const std::string& name) const;
+  [[nodiscard]] StoredMatrix matrix(const std::string& name) const;
   [[nodiscard]] NormWeights norm(const std::string& prefix) const;
   [[nodiscard]] LinearWeights linear(const std::string& prefix, ActType compute) const;
   [[nodiscard]] LinearWeights rows_of(const std::string& prefix, std::int64_t begin,
@@ -52,7 +47,7 @@ class Loader {
   kernels::Isa isa_;
 };
 
-HostTensor Loader::tensor(const std::string& name) const {
+const arch::TensorEntry& Loader::entry(const std::string& name) const {
   const arch::TensorEntry* entry = table_.find(name);
   if (entry == nullptr) {
     throw FormatError(source_.where(),
@@ -66,24 +61,20 @@ HostTensor Loader::tensor(const std::string& name) const {
                       "model again",
                       name, to_string(entry->shape));
   }
-  HostTensor value = read_resized(source_, stored_, spec_, name);
-  if (value.shape() != entry->shape) {
-    throw FormatError(source_.where(), "expected {} of shape {}, found {}; import the model again",
-                      name, to_string(entry->shape), to_string(value.shape()));
-  }
-  return value;
+  return *entry;
 }
 
-void require_finite(const TensorSource& source, const std::string& name,
-                    std::span<const float> values) {
-  // A sum of magnitudes is finite exactly if all are (no real weight comes near overflow).
-  double sum = 0.0;
-  for (const float value : values) sum += std::abs(static_cast<double>(value));
-  if (std::isfinite(sum)) return;
-  throw FormatError(source.where(),
-                    "expected finite values in {}, found NaN or infinity; the "
-                    "weights are damaged, import or train again",
-                    name);
+void Loader::check_shape(const arch::TensorEntry& entry, const Shape& found) const {
+  if (found == entry.shape) return;
+  throw FormatError(source_.where(), "expected {} of shape {}, found {}; import the model again",
+                    entry.name, to_string(entry.shape), to_string(found));
+}
+
+HostTensor Loader::tensor(const std::string& name) const {
+  const arch::TensorEntry& expected = entry(name);
+  HostTensor value = read_resized(source_, stored_, spec_, name);
+  check_shape(expected, value.shape());
+  return value;
 }
 
 std::vector<float> Loader::floats(const std::string& name) const {
@@ -97,12 +88,10 @@ std::vector<float> Loader::floats_or_none(const std::string& name) const {
   return floats(name);
 }
 
-Matrix Loader::matrix(const std::string& name) const {
-  Matrix out{.tensor = tensor(name), .converted = {}, .view = {}};
-  out.converted = out.tensor.to_f32();
-  require_finite(source_, name, out.converted);
-  out.view = {.form = WeightForm::kF32, .data = out.converted.data()};
-  return out;
+StoredMatrix Loader::matrix(const std::string& name) const {
+  const arch::TensorEntry& expected = entry(name);
+  check_shape(expected, source_.info(name).shape);
+  return StoredMatrix(source_, name);
 }
 
 NormWeights Loader::norm(const std::string& prefix) const {
@@ -114,11 +103,10 @@ NormWeights Loader::norm(const std::string& prefix) const {
 }
 
 LinearWeights Loader::linear(const std::string& prefix, ActType compute) const {
-  const Matrix weight = matrix(prefix + ".weight");
-  const std::int64_t rows = weight.tensor.dim(0);
-  return {.packed = kernels::PackedWeight::pack({.N = rows,
-                                                 .K = weight.tensor.numel() / rows,
-                                                 .weight = weight.view,
+  const StoredMatrix weight = matrix(prefix + ".weight");
+  return {.packed = kernels::PackedWeight::pack({.N = weight.rows(),
+                                                 .K = weight.columns(),
+                                                 .weight = weight.view(),
                                                  .gate = {},
                                                  .compute = compute},
                                                 isa_),
@@ -128,14 +116,15 @@ LinearWeights Loader::linear(const std::string& prefix, ActType compute) const {
 
 LinearWeights Loader::rows_of(const std::string& prefix, std::int64_t begin,
                               std::int64_t count) const {
-  Matrix weight = matrix(prefix + ".weight");
-  const std::int64_t K = weight.tensor.dim(1);
-  weight.view.data = weight.converted.data() + begin * K;
-  LinearWeights out{
-      .packed = kernels::PackedWeight::pack(
-          {.N = count, .K = K, .weight = weight.view, .gate = {}, .compute = types_.input}, isa_),
-      .bias = floats_or_none(prefix + ".bias"),
-      .gate_bias = {}};
+  const StoredMatrix weight = matrix(prefix + ".weight");
+  LinearWeights out{.packed = kernels::PackedWeight::pack({.N = count,
+                                                           .K = weight.columns(),
+                                                           .weight = weight.view(begin),
+                                                           .gate = {},
+                                                           .compute = types_.input},
+                                                          isa_),
+                    .bias = floats_or_none(prefix + ".bias"),
+                    .gate_bias = {}};
   if (!out.bias.empty()) {
     out.bias = std::vector<float>(out.bias.begin() + begin, out.bias.begin() + begin + count);
   }
@@ -195,12 +184,12 @@ BlockWeights Loader::block(const arch::BlockSpec& b) const {
   out.key_norm = floats_or_none(b.name(names::kKeyNorm) + ".weight");
   out.proj = layer(names::kProj);
   if (b.mlp == arch::Mlp::kSwiglu) {
-    const Matrix up = matrix(b.name(names::kUp) + ".weight");
-    const Matrix gate = matrix(b.name(names::kGate) + ".weight");
+    const StoredMatrix up = matrix(b.name(names::kUp) + ".weight");
+    const StoredMatrix gate = matrix(b.name(names::kGate) + ".weight");
     out.up = {.packed = kernels::PackedWeight::pack({.N = b.mlp_hidden,
                                                      .K = b.dim,
-                                                     .weight = up.view,
-                                                     .gate = gate.view,
+                                                     .weight = up.view(),
+                                                     .gate = gate.view(),
                                                      .compute = types_.input},
                                                     isa_),
               .bias = floats_or_none(b.name(names::kUp) + ".bias"),

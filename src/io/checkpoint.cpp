@@ -7,10 +7,12 @@
 
 #include "conopa/core/error.h"
 #include "conopa/io/npz.h"
+#include "conopa/io/quantised.h"
 #include "conopa/io/safetensors.h"
 #include "conopa/io/sharded.h"
 #include "conopa/io/zip_reader.h"
 #include "io/io_fault.h"
+#include "io/open_stored.h"
 
 namespace conopa {
 namespace {
@@ -111,9 +113,9 @@ CheckpointKind recognise_checkpoint(const MappedFile& file) {
   throw_unrecognised(file, head);
 }
 
-std::unique_ptr<TensorSource> open_checkpoint(const std::filesystem::path& path,
-                                              const PthOptions& options) {
-  if (path_kind(path) == PathKind::kFolder) return open_checkpoint(find_in_folder(path), options);
+std::unique_ptr<TensorSource> open_stored(const std::filesystem::path& path,
+                                          const PthOptions& options) {
+  if (path_kind(path) == PathKind::kFolder) return open_stored(find_in_folder(path), options);
   std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   switch (recognise_checkpoint(*file)) {
     case CheckpointKind::kSafetensors:
@@ -128,6 +130,11 @@ std::unique_ptr<TensorSource> open_checkpoint(const std::filesystem::path& path,
       return NumpyFile::from(std::move(file));
   }
   throw_unrecognised(*file, head_of(*file));
+}
+
+std::unique_ptr<TensorSource> open_checkpoint(const std::filesystem::path& path,
+                                              const PthOptions& options) {
+  return with_quantised(open_stored(path, options));
 }
 
 }  // namespace conopa

@@ -10,6 +10,7 @@
 #include "conopa/io/mapped_file.h"
 #include "conopa/io/safetensors.h"
 #include "io/io_fault.h"
+#include "io/open_stored.h"
 #include "io/printable.h"
 
 namespace conopa {
@@ -59,7 +60,7 @@ std::unique_ptr<TensorSource> open_shard(const std::filesystem::path& index,
     throw FormatError(index.string(), "shard '{}' is itself an index; the index is damaged",
                       printable(name));
   }
-  return open_checkpoint(path);
+  return open_stored(path);
 }
 
 }  // namespace

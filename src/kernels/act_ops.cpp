@@ -1,12 +1,17 @@
 #include "conopa/kernels/act_ops.h"
 
 #include <array>
+#include <cstddef>
+#include <cstring>
 
 #include "conopa/core/parallel.h"
 #include "kernels/act_check.h"
 #include "kernels/act_ops_table.h"
 #include "kernels/reference/act_ops.h"
 #include "kernels/scratch.h"
+#ifdef CONOPA_X86_KERNELS
+#include "kernels/act_ops_isa.h"
+#endif
 
 namespace conopa::kernels {
 
@@ -30,6 +35,18 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 /// Rows of one part, so that a part is worth a thread.
 std::int64_t row_grain(std::int64_t width) { return 1 + 8192 / width; }
 
+/// Same type on both sides: the elements, then zeros.
+void copy_rows(const ConvertRows& args, std::int64_t begin, std::int64_t end) {
+  const std::int64_t size = act_size(args.x.type);
+  const auto used = static_cast<std::size_t>(args.width * size);
+  const auto padded = static_cast<std::size_t>(act_padded(args.x.type, args.width) * size);
+  for (std::int64_t row = begin; row < end; ++row) {
+    auto* const y = static_cast<std::byte*>(args.y.data) + row * args.y.stride * size;
+    std::memcpy(y, static_cast<const std::byte*>(args.x.data) + row * args.x.stride * size, used);
+    std::memset(y + used, 0, padded - used);
+  }
+}
+
 void require_map(std::string_view where, std::int64_t batch, std::int64_t height,
                  std::int64_t width, std::int64_t channels) {
   require_dimension(where, "batch", batch, 0);
@@ -48,7 +65,12 @@ void require_isa(std::string_view where, Isa isa) {
 }
 
 std::span<const ActOps> act_ops_table() noexcept {
-  static constexpr std::array<ActOps, 1> table{kReferenceOps};
+#ifdef CONOPA_X86_KERNELS
+  static const std::array<ActOps, 4> table{avx512bf16::kActOps, avx512::kActOps, avx2::kActOps,
+                                           kReferenceOps};
+#else
+  static const std::array<ActOps, 1> table{kReferenceOps};
+#endif
   return table;
 }
 
@@ -81,8 +103,9 @@ void convert_rows(const ConvertRows& args, const ActOps& ops) {
   if (args.rows == 0) return;
   require_act(kWhere, "x", args.x, args.width);
   require_act(kWhere, "y", args.y, args.width);
+  const auto convert = args.x.type == args.y.type ? copy_rows : ops.convert_rows;
   parallel_for(0, args.rows, row_grain(args.width),
-               [&](std::int64_t begin, std::int64_t end) { ops.convert_rows(args, begin, end); });
+               [&](std::int64_t begin, std::int64_t end) { convert(args, begin, end); });
 }
 
 void patch_rows(const PatchRows& args, const ActOps& ops) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/act_check.h"
+#include "kernels/attend_table.h"
 #include "kernels/reference/attend.h"
 
 namespace conopa::kernels {
@@ -10,6 +11,12 @@ namespace conopa::kernels {
 namespace {
 
 constexpr std::string_view kWhere = "attend";
+
+void require_float(ActType type) {
+  if (type == ActType::kI8) {
+    throw UnsupportedError(kWhere, "expected float32 or bfloat16 rows, got int8; convert them");
+  }
+}
 
 void check_mask(const AttendArgs& args) {
   const AttentionMask& mask = args.mask;
@@ -51,9 +58,7 @@ void check(const AttendArgs& args) {
     throw ShapeError(kWhere, "scale must be finite and not negative, got {}; check the model",
                      args.scale);
   }
-  if (args.q.type == ActType::kI8) {
-    throw UnsupportedError(kWhere, "expected float32 or bfloat16 rows, got int8; convert them");
-  }
+  require_float(args.q.type);
   if (args.sequences * args.queries == 0) return;
   check_rows(args, "q", args.q);
   check_rows(args, "k", args.k);
@@ -71,9 +76,18 @@ void attend(const AttendArgs& args, Isa isa) {
   require_isa(kWhere, isa);
   check(args);
   if (args.sequences * args.queries == 0) return;
-  reference::attend(args);
+  const detail::AttendChoice choice = detail::select_attend(args.q.type, isa);
+  if (choice.product == nullptr) {
+    reference::attend(args);
+  } else {
+    detail::run_attend(choice, args);
+  }
 }
 
-std::string explain_attend(ActType /*type*/, Isa /*isa*/) { return "reference"; }
+std::string explain_attend(ActType type, Isa isa) {
+  require_isa(kWhere, isa);
+  require_float(type);
+  return detail::select_attend(type, isa).kernel->name;
+}
 
 }  // namespace conopa::kernels

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "conopa/core/error.h"
+#include "conopa/core/parallel.h"
 #include "kernels/linear_check.h"
 #include "kernels/linear_impl.h"
 #include "kernels/linear_source.h"
@@ -24,7 +25,11 @@ PackedWeight PackedWeight::pack(const WeightPack& args, Isa isa) {
   impl.k = args.K;
   impl.gated = !args.gate.empty();
   impl.form = args.weight.form;
-  impl.reference = detail::pack_reference(args);
+  if (impl.kernel->fn == nullptr) {
+    impl.reference = detail::pack_reference(args);
+  } else {
+    impl.panels = detail::pack_panels(*impl.kernel, args);
+  }
   return packed;
 }
 
@@ -40,26 +45,41 @@ ActType PackedWeight::compute() const noexcept {
 std::int64_t PackedWeight::bytes() const noexcept {
   if (!impl_) return 0;
   const detail::ReferenceWeight& r = impl_->reference;
-  return static_cast<std::int64_t>(
-      sizeof(float) * (r.weight.size() + r.gate.size() + r.scale.size() + r.gate_scale.size()));
+  const std::int64_t words = impl_->panels.data.capacity() + impl_->panels.column_scale.capacity();
+  return static_cast<std::int64_t>(sizeof(float)) *
+         (words + static_cast<std::int64_t>(r.weight.size() + r.gate.size() + r.scale.size() +
+                                            r.gate_scale.size()));
 }
 
 std::string PackedWeight::kernel() const {
   if (!impl_) return "empty";
-  return detail::is_block_form(impl_->form)
-             ? fmt::format("{} from {}", impl_->kernel->name, detail::form_name(impl_->form))
-             : impl_->kernel->name;
+  const detail::LinearKernel& kernel = *impl_->kernel;
+  std::string name = kernel.name;
+  if (kernel.fn != nullptr) name += fmt::format(" {}x{}", kernel.tile_rows, kernel.panel);
+  if (impl_->panels.blocks) name += fmt::format(" from {}", detail::form_name(impl_->form));
+  return name;
 }
 
 void linear(const LinearArgs& args) {
   detail::check_linear(args);
   if (args.M == 0) return;
-  detail::linear_reference(args, args.weight->impl()->reference);
+  const PackedWeight::Impl& impl = *args.weight->impl();
+  if (impl.kernel->fn == nullptr) {
+    detail::linear_reference(args, impl.reference);
+  } else {
+    detail::run_linear(*impl.kernel, impl.panels, args);
+  }
 }
 
 std::string explain_linear(const PackedWeight& weight, std::int64_t M) {
   if (weight.empty()) throw ShapeError("linear", "expected a packed weight, got an empty one");
-  return fmt::format("{}, {} rows", weight.kernel(), M);
+  const PackedWeight::Impl& impl = *weight.impl();
+  if (impl.kernel->fn == nullptr) return weight.kernel();
+  const detail::LinearPlan plan = detail::plan_linear(*impl.kernel, impl.panels, M, num_threads());
+  return fmt::format("{}, blocks of {} rows and {} inputs, threads {} by rows x {} by columns",
+                     weight.kernel(), plan.block_rows,
+                     plan.block_words * detail::elements_per_word(impl.kernel->word),
+                     plan.row_parts, plan.panel_parts);
 }
 
 }  // namespace conopa::kernels

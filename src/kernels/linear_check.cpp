@@ -67,6 +67,9 @@ void check_epilogue(const LinearArgs& args) {
             e.residual_stride);
   }
   require(e.residual_rows >= 0, "residual rows of at least 0", e.residual_rows);
+  if (args.weight->gated()) {
+    require(e.rope.cos == nullptr && e.rope.sin == nullptr, "no rotation of a gated product", 1);
+  }
   check_rope(e.rope, columns);
 }
 

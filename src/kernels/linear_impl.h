@@ -1,9 +1,7 @@
 #pragma once
 
-#include <vector>
-
+#include "kernels/linear_driver.h"
 #include "kernels/linear_reference.h"
-#include "kernels/linear_table.h"
 
 namespace conopa::kernels {
 
@@ -13,6 +11,7 @@ struct PackedWeight::Impl {
   std::int64_t k = 0;
   bool gated = false;
   WeightForm form = WeightForm::kF32;  ///< of `weight`; named by kernel()
+  detail::PackedPanels panels;         ///< of the fast kernels
   detail::ReferenceWeight reference;   ///< of the reference kernels
 };
 

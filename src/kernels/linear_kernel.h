@@ -3,6 +3,7 @@
 // What the instruction-set files of linear and their driver share; no inline function of the
 // standard library, for the reason given in matmul_kernel.h.
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/matmul_kernel.h"
@@ -32,9 +33,93 @@ enum class WordKind : std::uint8_t {
   }
 }
 
+/// Rows of activations that a kernel cannot read in place, or whose sums it needs.
+struct RowsTask {
+  const std::byte* src;
+  std::int64_t stride;  ///< bytes
+  std::int64_t rows;
+  std::int64_t words;       ///< packed words of a row; src is zero up to the end of its last line
+  Word* dst;                ///< [rows][dst_stride]: the rows in the kernel's words
+  std::int64_t dst_stride;  ///< words
+  std::int32_t* sums;       ///< kU8: [rows], sums of the int8 elements
+};
+
+/// Blocks of one panel of a block form, in the order of linear_pack.h, to be expanded.
+struct BlocksTask {
+  const std::byte* src;
+  std::int64_t blocks;  ///< along k
+  bool four_bit;
+  Word* dst;  ///< [words][panel]
+};
+
+/// Rotation of some columns of a panel by the position of their rows.
+struct RotationTask {
+  const float* cos = nullptr;  ///< null for none
+  const float* sin = nullptr;
+  std::int64_t tokens = 1;
+  std::int64_t half_width = 0;  ///< of a head
+  std::int64_t head_stride = 0;
+  std::int64_t heads = 1;
+  std::int64_t columns = 0;  ///< of the whole output that are rotated
+};
+
+/// What becomes of a block of sums of one panel. Column pointers are those of the panel's first
+/// output, row pointers those of the block's first row.
+struct EpilogueTask {
+  float* sums;  ///< [rows][panel], float32 or int32; overwritten
+  std::int64_t rows;
+  std::int64_t row;      ///< of the first row in the whole product
+  std::int64_t column;   ///< of the first output in the whole product
+  std::int64_t columns;  ///< outputs to write: of gated panels at most half of the panel
+  std::int64_t pad;      ///< elements behind them to fill with zeros
+
+  const float* row_scale;       ///< int32 sums: [rows]
+  const std::int32_t* row_sum;  ///< kU8: [rows]
+  const float* column_scale;    ///< int32 sums: [panel], gate and up as packed
+
+  bool gated;  ///< the first half of the panel is the gate of the second
+  bool gelu;
+  const float* bias;       ///< or null
+  const float* gate_bias;  ///< or null
+  RotationTask rotation;
+  const float* layer_scale;  ///< or null
+  const float* residual;     ///< or null; row 0 of the matrix
+  std::int64_t residual_stride;
+  std::int64_t residual_rows;  ///< row m reads row m % residual_rows
+
+  std::byte* y;           ///< output row 0
+  std::int64_t y_stride;  ///< bytes
+  bool bf16;
+  std::int64_t group;         ///< rows of a group
+  std::int64_t group_stride;  ///< output rows between the starts of two groups
+};
+
 /// The functions of one kernel.
 struct LinearFunctions {
+  /// Sums of a row block and one panel, from words; no bias, residual and always whole panels.
   void (*panel)(const PanelTask&) noexcept;
+  /// Makes the kernel's words out of rows of activations; null if it reads them in place.
+  void (*expand_rows)(const RowsTask&) noexcept;
+  /// Sums of int8 rows; null if not needed.
+  void (*sum_rows)(const RowsTask&) noexcept;
+  /// Null for int8 kernels.
+  void (*expand_blocks)(const BlocksTask&) noexcept;
+  void (*epilogue)(const EpilogueTask&) noexcept;
 };
+
+namespace avx2 {
+extern const LinearFunctions kLinearF32;
+extern const LinearFunctions kLinearBf16;
+extern const LinearFunctions kLinearI8;
+}  // namespace avx2
+namespace avx512 {
+extern const LinearFunctions kLinearF32;
+extern const LinearFunctions kLinearBf16;
+extern const LinearFunctions kLinearI8;
+}  // namespace avx512
+namespace avx512bf16 {
+extern const LinearFunctions kLinearBf16;
+extern const LinearFunctions kLinearI8;
+}  // namespace avx512bf16
 
 }  // namespace conopa::kernels::detail

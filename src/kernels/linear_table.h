@@ -12,11 +12,12 @@ struct LinearKernel {
   const char* name;
   Isa isa;
   ActType compute;
-  WordKind word;              ///< what a packed word of the weight holds
-  std::int64_t tile_rows;     ///< rows of a register tile
-  std::int64_t panel;         ///< columns of a register tile
-  std::int64_t block_words;   ///< longest k block, in words
-  const LinearFunctions* fn;  ///< null for the reference
+  WordKind word;                ///< what a packed word of the weight holds
+  std::int64_t tile_rows;       ///< rows of a register tile
+  std::int64_t panel;           ///< columns of a register tile
+  std::int64_t block_words;     ///< longest k block, in words
+  std::int64_t words_multiple;  ///< a packed row is a multiple of as many words
+  const LinearFunctions* fn;    ///< null for the reference
 };
 
 /// All rows, best first; the reference of each compute type comes last and runs everywhere.

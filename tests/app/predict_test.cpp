@@ -1,13 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "apps/conopa/image_inputs.h"
-#include "apps/conopa/network.h"
 #include "conopa/core/error.h"
 #include "tests/app/command_run.h"
 
@@ -23,25 +20,6 @@ using testing::TempDir;
 using testing::write_plain;
 using testing::write_png;
 using Json = nlohmann::json;
-
-TEST(TopPredictionsTest, SortsASoftmax) {
-  const std::vector<float> logits{0.0F, 2.0F, 0.0F, 1.0F};
-
-  const std::vector<app::Prediction> top = app::top_predictions(logits, 3);
-
-  ASSERT_THAT(top, SizeIs(3));
-  EXPECT_EQ(top[0].index, 1);
-  EXPECT_EQ(top[1].index, 3);
-  EXPECT_EQ(top[2].index, 0);  // of equal classes the lower number
-  EXPECT_NEAR(top[0].probability, std::exp(2.0) / (2.0 + std::exp(1.0) + std::exp(2.0)), 1e-12);
-  EXPECT_THAT(app::top_predictions(logits, 10), SizeIs(4));
-}
-
-TEST(TopPredictionsTest, RefusesOutputsThatAreNotFinite) {
-  const std::vector<float> logits{0.0F, std::numeric_limits<float>::quiet_NaN()};
-
-  EXPECT_THROW((void)app::top_predictions(logits, 1), RunError);
-}
 
 std::vector<std::string> names_of(const std::vector<app::ImageInput>& inputs) {
   std::vector<std::string> out;

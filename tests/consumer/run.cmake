@@ -37,6 +37,10 @@ message("${step_output}")
 expect("consumer: illama of [1-9][0-9]* parameters")
 expect("consumer: ok")
 
+step("running the consumer in C" ${WORK}/build/c_consumer ${WORK}/run/model ${WORK}/run/gray.png)
+expect("gray.png: [0-2] 0.33")
+expect("c_consumer: ok")
+
 # The installed command, away from the source tree.
 step("the installed command" ${CMAKE_COMMAND} -E chdir ${WORK}/run ${prefix}/bin/conopa --version)
 expect("conopa [0-9]+\\.[0-9]+")

@@ -73,6 +73,12 @@ std::vector<Variant> plain_variants() {
          s.read_out = ReadOut::kMean;
          s.class_token = ClassToken::kLate;
          s.mask = Mask::kBidirectional;
+       }},
+      {"spare_row",
+       [](EncoderSpec& s) {
+         s.read_out = ReadOut::kMean;
+         s.class_token = ClassToken::kNone;
+         s.mask = Mask::kBidirectional;
          s.position_spare_row = true;
        }},
       {"conditional",

@@ -7,45 +7,13 @@
 #include <limits>
 #include <thread>
 
-#include "conopa/arch/tensor_table.h"
 #include "conopa/core/error.h"
-#include "conopa/core/rng.h"
 #include "tests/arch/specs.h"
 #include "tests/engine/allocation_count.h"
+#include "tests/engine/random_model.h"
 
 namespace conopa::engine {
 namespace {
-
-std::vector<float> random_values(std::int64_t count, std::uint64_t index, double scale) {
-  Rng rng(11, RngPurpose::kTest, 0, index);
-  std::vector<float> out(static_cast<std::size_t>(count));
-  for (float& value : out) value = static_cast<float>(scale * rng.normal());
-  return out;
-}
-
-std::vector<NamedTensor> random_weights(const arch::EncoderSpec& spec) {
-  std::vector<NamedTensor> tensors;
-  std::uint64_t index = 0;
-  const arch::TensorTable table(spec);
-  for (const arch::TensorEntry& entry : table.entries()) {
-    const std::vector<float> values = random_values(element_count(entry.shape), ++index, 0.2);
-    tensors.push_back({entry.name, HostTensor::of<float>(DType::kF32, entry.shape, values)});
-  }
-  return tensors;
-}
-
-arch::EncoderSpec small_spec() {
-  arch::EncoderSpec spec;
-  spec.height = 24;
-  spec.width = 16;
-  spec.patch = 8;
-  spec.dim = 32;
-  spec.heads = 2;
-  spec.depth = 2;
-  spec.num_classes = 7;
-  spec.resolve();
-  return spec;
-}
 
 arch::EncoderSpec small_pyramid() {
   arch::EncoderSpec spec = arch::pyramid_spec();
@@ -151,6 +119,24 @@ TEST(SessionRunTest, ShowsTheLayersInOrder) {
   EXPECT_THAT(
       names, ::testing::ElementsAre("tokens_in@0", "block0_out@0", "block1_out@0", "final_norm@0",
                                     "tokens_in@2", "block0_out@2", "block1_out@2", "final_norm@2"));
+}
+
+TEST(SessionRunTest, ShowsWhatTheModelAnnounces) {
+  for (const arch::EncoderSpec& spec : {small_spec(), small_pyramid()}) {
+    Session session(small_model(spec), {.threads = 1, .max_batch = 2});
+    std::vector<std::string> shown;
+    std::vector<std::string> announced;
+    const auto text = [](std::string_view name, std::int64_t tokens, std::int64_t width) {
+      return std::string(name) + " " + std::to_string(tokens) + "x" + std::to_string(width);
+    };
+    session.run(images_of(spec, 1), 1, {}, [&](const LayerRows& rows) {
+      shown.push_back(text(rows.name, rows.tokens, rows.width));
+    });
+    for (const LayerInfo& layer : session.model().layers()) {
+      announced.push_back(text(layer.name, layer.tokens, layer.width));
+    }
+    EXPECT_EQ(shown, announced);
+  }
 }
 
 TEST(ModelLoadTest, RunsAtAnotherResolution) {

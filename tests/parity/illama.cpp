@@ -68,6 +68,9 @@ void check_rates(const Case& c, Outcome& out, const nn::Encoder& encoder, const 
       if (!c.io->contains("logits" + suffix)) continue;
       out.compare("logits" + suffix, values(encoder.forward(image, options).logits), variant.name);
     }
+    if (c.json.value("mode", "eval") == "eval") {
+      compare_native(c, out, encoder, image, "logits" + suffix, rates[i]);
+    }
     nn::Capture capture;
     nn::ForwardOptions options;
     options.mask_rate = rates[i];
@@ -129,6 +132,9 @@ void check_illama_model(const Case& c, Outcome& out) {
     if (c.io->contains("cls_feature")) {
       out.compare("cls_feature", values(result.features), variant.name);
     }
+  }
+  if (c.json.value("mode", "eval") == "eval") {
+    compare_native(c, out, encoder, image, "logits", mask_rate(c));
   }
   nn::Capture capture;
   nn::ForwardOptions options;
@@ -197,6 +203,7 @@ void check_illama_roadmap(const Case& c, Outcome& out) {
       options.exec.ops = ops.ops;
       out.compare(output, values(encoder.forward(tensor(c, "image"), options).logits), ops.name);
     }
+    compare_native(c, out, encoder, tensor(c, "image"), output);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "conopa/core/error.h"
 #include "conopa/io/checkpoint.h"
 #include "conopa/nn/convert.h"
+#include "tests/engine/native_model.h"
 
 namespace conopa::parity {
 
@@ -61,6 +62,19 @@ void compare_parameters(const Case& c, Outcome& out, const nn::Parameters& param
     found[expected].insert(found[expected].end(), part.begin(), part.end());
   }
   for (const auto& [name, value] : found) out.compare(name, value, variant);
+}
+
+void compare_native(const Case& c, Outcome& out, const nn::Encoder& encoder,
+                    const at::Tensor& image, const std::string& logits,
+                    std::optional<double> mask_rate) {
+  if (!c.io->contains(logits)) return;
+  arch::EncoderSpec spec = encoder.spec();
+  spec.mask_rate = mask_rate.value_or(spec.mask_rate);
+  const engine::Model model = engine::Model::load(spec, engine::weights_of(encoder),
+                                                  {.precision = engine::Precision::kFp32});
+  for (const engine::Layers layers : {engine::Layers::kSkipped, engine::Layers::kShown}) {
+    out.compare(logits, engine::run_native(model, image, layers).logits, "native");
+  }
 }
 
 at::Tensor tensor(const Case& c, const std::string& name) {

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <optional>
 
 #include "case.h"
 #include "conopa/arch/encoder_spec.h"
@@ -41,6 +42,12 @@ void compare_parameters(const Case& c, Outcome& out, const nn::Parameters& param
 
 /// Elements of any tensor as float32.
 [[nodiscard]] std::vector<float> values(const at::Tensor& tensor);
+
+/// Runs the native engine in float32 on an encoder's weights and compares its logits, with the
+/// exact shortcuts and without.
+void compare_native(const Case& c, Outcome& out, const nn::Encoder& encoder,
+                    const at::Tensor& image, const std::string& logits = "logits",
+                    std::optional<double> mask_rate = {});
 
 /// Both implementations of every operation.
 struct OpsVariant {

@@ -87,6 +87,7 @@ void check_forward(const Case& c, Outcome& out, const arch::EncoderSpec& spec,
     }
     compare_captured(c, out, spec, capture);
   }
+  compare_native(c, out, encoder, image);
   compare_rotation(c, out, spec);
 }
 

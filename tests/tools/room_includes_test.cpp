@@ -21,14 +21,16 @@ using Rooms = std::set<std::string>;
 
 const std::map<std::string, Rooms>& allowed_rooms() {
   static const Rooms everything{"core", "io",    "image", "arch", "kernels", "nn",
-                                "data", "tasks", "train", "eval", "report"};
+                                "data", "tasks", "train", "eval", "report", "engine"};
   static const std::map<std::string, Rooms> table{
       {"core", {}},
       {"io", {"core"}},
       {"image", {"core"}},
       {"arch", {"core"}},
       {"kernels", {"core"}},
+      {"engine", {"core", "io", "image", "arch", "kernels"}},
       {"eval", {"core"}},
+      {"capi", {"core", "engine", "eval", "image", "arch", "kernels"}},
       {"report", {"core", "io", "image", "eval"}},
       {"data", {"core", "io", "image"}},
       {"nn", {"core", "arch", "kernels"}},

@@ -32,6 +32,13 @@ struct ModelOptions {
   std::int64_t width = 0;
 };
 
+/// An intermediate result that a session can show.
+struct LayerInfo {
+  std::string name;         ///< "tokens_in", "block3_out", "stage1_block0_out", "final_norm"
+  std::int64_t tokens = 0;  ///< N
+  std::int64_t width = 0;   ///< D
+};
+
 /// A model ready to run: weights packed once for this processor. Immutable; copies share the
 /// weights, and any number of sessions on any threads may run it at once.
 class Model {
@@ -57,6 +64,8 @@ class Model {
   [[nodiscard]] kernels::Isa isa() const noexcept;
   /// Bytes of packed weights and tables.
   [[nodiscard]] std::int64_t weight_bytes() const noexcept;
+  /// What a session shows, in order.
+  [[nodiscard]] std::vector<LayerInfo> layers() const;
   /// One line for every kind of layer: its kernel and how `batch` images would run.
   [[nodiscard]] std::vector<std::string> explain(std::int64_t batch) const;
 

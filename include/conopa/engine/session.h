@@ -26,7 +26,7 @@ struct Outputs {
 
 /// An intermediate result: rows of the residual stream, or of the final norm.
 struct LayerRows {
-  std::string_view name;  ///< "tokens_in", "block3_out", "stage1_block0_out", "final_norm"
+  std::string_view name;  ///< as in LayerInfo
   std::int64_t first_image = 0;
   std::int64_t images = 0;
   std::int64_t tokens = 0;  ///< N
@@ -42,6 +42,28 @@ struct LayerRows {
 /// Called with every intermediate result of a run, in the order of the layers and a batch at a
 /// time; the rows are valid during the call.
 using Observer = std::function<void(const LayerRows&)>;
+
+/// The linear layers of a block that read the same rows.
+enum class LinearReader : std::uint8_t {
+  kAttention,    ///< queries, keys and values (without the keys if they are pooled), and pooling
+  kPooledKeys,   ///< keys and values behind the norm of pooled keys
+  kProjection,   ///< output of attention
+  kFeedForward,  ///< gate and up
+  kDown
+};
+
+/// Rows that enter linear layers.
+struct InputRows {
+  std::int64_t block = 0;  ///< over the whole encoder
+  LinearReader reader = LinearReader::kAttention;
+  std::int64_t count = 0;
+  std::int64_t width = 0;
+  const float* rows = nullptr;
+  std::int64_t stride = 0;  ///< elements from row to row
+};
+
+/// Called with the inputs of every linear layer of the blocks; the rows are valid during the call.
+using InputObserver = std::function<void(const InputRows&)>;
 
 /// Runs a model for one caller: the arena and a team of threads. After the first run nothing is
 /// allocated. One session serves one thread at a time; sessions of one model are independent.
@@ -69,6 +91,11 @@ class Session {
   /// are off.
   void run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
            const Observer& observer);
+
+  /// Shows the inputs of linear layers in all later runs, with the shortcuts off; an empty function
+  /// ends that. Costs nothing while there is none.
+  /// @throws ConfigError unless the model runs in fp32.
+  void observe_inputs(InputObserver observer);
 
  private:
   struct Impl;

@@ -6,21 +6,15 @@
 #include <vector>
 
 #include "conopa/eval/even_spread.h"
+#include "conopa/eval/top_classes.h"
 
 namespace conopa::eval {
-
-/// The `count` most probable classes of a softmax over one row of logits with their probabilities,
-/// best first; of equal ones the lower number. Fewer if there are fewer classes. A logit that is
-/// not a number ranks last.
-/// @complexity O(K log count).
-[[nodiscard]] std::vector<std::pair<std::int64_t, double>> top_classes(
-    std::span<const float> logits, std::int64_t count);
 
 /// What a model made of one evaluated sample.
 struct SamplePrediction {
   std::int64_t index = 0;  ///< in the dataset
   std::int64_t label = 0;
-  std::vector<std::pair<std::int64_t, double>> top;  ///< class and probability, best first
+  std::vector<Prediction> top;  ///< best first; empty if the logits were not finite
 };
 
 /// Keeps predictions of samples that are spread over an evaluation.

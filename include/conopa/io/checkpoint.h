@@ -18,7 +18,8 @@ enum class CheckpointKind { kSafetensors, kShardIndex, kPthZip, kPthLegacy, kNpy
 [[nodiscard]] CheckpointKind recognise_checkpoint(const MappedFile& file);
 
 /// Opens any checkpoint: a file of a known kind, or a folder that holds one (`model.safetensors`,
-/// an index, `pytorch_model.bin`, or else its only checkpoint file).
+/// an index, `pytorch_model.bin`, or else its only checkpoint file). Quantised matrices read as
+/// float32, see quantised.h.
 ///
 /// @param options  used where the file is a `.pth`.
 /// @throws IoError, FormatError, UnsupportedError as the readers do; FormatError if a folder holds

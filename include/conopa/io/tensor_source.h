@@ -14,6 +14,7 @@
 
 #include "conopa/core/dtype.h"
 #include "conopa/core/host_tensor.h"
+#include "conopa/core/quant_matrix.h"
 
 namespace conopa {
 
@@ -55,6 +56,14 @@ class TensorSource {
   /// its element type is not one of DType.
   [[nodiscard]] HostTensor read(std::string_view name) const;
 
+  /// A matrix as it is stored, if it is stored quantised; nothing for other tensors. read() gives
+  /// the same matrix as float32.
+  /// @throws FormatError if there is no such tensor or its scales are not finite.
+  [[nodiscard]] virtual std::optional<QuantMatrix> read_quantised(std::string_view name) const;
+
+  /// Form of the source's quantised matrices; nothing if it has none.
+  [[nodiscard]] virtual std::optional<QuantForm> quant_form() const noexcept { return {}; }
+
   [[nodiscard]] const Metadata& metadata() const noexcept { return metadata_; }
 
   /// Path for messages.
@@ -68,13 +77,13 @@ class TensorSource {
   void add(std::string name, TensorInfo info);
   void set_metadata(Metadata metadata) { metadata_ = std::move(metadata); }
   [[nodiscard]] const TensorInfo& info_at(std::size_t index) const { return infos_[index]; }
+  /// @throws FormatError if the source has no such tensor.
+  [[nodiscard]] std::size_t index_of(std::string_view name) const;
 
   /// Reads the tensor with that index; its dtype is known.
   [[nodiscard]] virtual HostTensor load(std::size_t index) const = 0;
 
  private:
-  [[nodiscard]] std::size_t index_of(std::string_view name) const;
-
   std::string where_;
   std::vector<std::string> names_;
   std::vector<TensorInfo> infos_;

@@ -3,8 +3,10 @@
 #include <conopa/arch/registry.h>
 #include <conopa/arch/tensor_table.h>
 #include <conopa/core/error.h>
+#include <conopa/engine/session.h>
 #include <conopa/image/codec.h>
 #include <conopa/image/resize.h>
+#include <conopa/io/model_folder.h>
 #include <conopa/io/safetensors.h>
 #include <conopa/kernels/matmul.h>
 
@@ -83,6 +85,30 @@ bool images_work() {
   return conopa::image::resize(image, 4, 2, conopa::image::Filter::kBicubic).height == 2;
 }
 
+// A model folder of constant weights, run; it stays for the program in C.
+bool engine_works(const conopa::arch::EncoderSpec& spec, const std::filesystem::path& folder) {
+  std::vector<conopa::NamedTensor> tensors;
+  const conopa::arch::TensorTable table(spec);
+  for (const conopa::arch::TensorEntry& entry : table.entries()) {
+    auto tensor = conopa::HostTensor::zeros(conopa::DType::kF32, entry.shape);
+    for (float& value : tensor.mutable_data<float>()) value = 0.01F;
+    tensors.push_back({entry.name, tensor});
+  }
+  conopa::write_model_folder(folder / "model",
+                             {.config_json = conopa::arch::spec_to_json(spec), .tensors = tensors});
+  const auto model = conopa::engine::Model::open(folder / "model");
+  conopa::engine::Session session(model);
+  const std::vector<float> pixels(2 * 8 * 8, 0.5F);
+  std::vector<float> logits(6, -1.0F);
+  session.run(pixels, 2, {.logits = logits});
+  const auto png = conopa::image::encode_png(conopa::Image(9, 9, 1));
+  std::FILE* file = std::fopen((folder / "gray.png").c_str(), "wb");
+  if (file == nullptr) return false;
+  std::fwrite(png.data(), 1, png.size(), file);
+  std::fclose(file);
+  return logits[0] == logits[3] && logits[0] > 0.0F;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -94,6 +120,7 @@ int main(int argc, char** argv) {
   good &= expect(kernels_work(), "a matrix product");
   good &= expect(files_work(argc > 1 ? argv[1] : "."), "a checkpoint");
   good &= expect(images_work(), "an image");
+  good &= expect(engine_works(spec, argc > 1 ? argv[1] : "."), "a native run");
 #ifdef CONSUMER_TRAINS
   good &= expect(training_works(spec), "a training step");
 #endif

@@ -1,0 +1,44 @@
+#include "kernels/attend_table.h"
+
+namespace conopa::kernels::detail {
+namespace {
+
+constexpr AttendKernel kTable[] = {
+#ifdef CONOPA_X86_KERNELS
+    {"avx512_bf16", Isa::kAvx512Bf16, ActType::kBf16, 2, 16, &avx512bf16::kAttendBf16},
+    {"avx512_f32", Isa::kAvx512, ActType::kF32, 1, 16, &avx512::kAttendF32},
+    {"avx512_bf16_by_f32", Isa::kAvx512, ActType::kBf16, 1, 16, &avx512::kAttendBf16},
+    {"avx2_f32", Isa::kAvx2, ActType::kF32, 1, 8, &avx2::kAttendF32},
+    {"avx2_bf16_by_f32", Isa::kAvx2, ActType::kBf16, 1, 8, &avx2::kAttendBf16},
+#endif
+    {"reference", Isa::kReference, ActType::kF32, 1, 1, nullptr},
+    {"reference", Isa::kReference, ActType::kBf16, 1, 1, nullptr},
+};
+
+// The words of a float32 product say nothing about the kind that it was written for, so any of
+// them serves.
+const MatmulKernel* product_of(const AttendKernel& kernel, Isa isa) noexcept {
+  const Compute compute = kernel.type == ActType::kF32 ? Compute::kF32 : Compute::kBf16;
+  for (const MatmulKernel& row : matmul_kernels()) {
+    if (row.compute == compute && row.isa <= isa && row.fn != nullptr &&
+        row.k_per_word == kernel.k_per_word && row.panel % kernel.lanes == 0) {
+      return &row;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::span<const AttendKernel> attend_kernels() noexcept { return kTable; }
+
+AttendChoice select_attend(ActType type, Isa isa) noexcept {
+  for (const AttendKernel& row : kTable) {
+    if (row.type != type || row.isa > isa) continue;
+    if (row.fn == nullptr) return {&row, nullptr};
+    if (const MatmulKernel* product = product_of(row, isa)) return {&row, product};
+  }
+  return {};  // not reached for the floating types
+}
+
+}  // namespace conopa::kernels::detail
