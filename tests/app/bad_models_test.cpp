@@ -109,7 +109,11 @@ TEST_F(BadModelTest, AnAbsentModel) {
 TEST_F(BadModelTest, AModelWithoutAHead) {
   arch::EncoderSpec spec = testing::small_spec();
   spec.num_classes = 0;
-  app::NewModel bare{.spec = spec, .transform = app::default_transform(spec), .readme = "# m\n"};
+  app::NewModel bare{.spec = spec,
+                     .transform = app::default_transform(spec),
+                     .class_names = {},
+                     .tensors = {},
+                     .readme = "# m\n"};
   const arch::TensorTable table(spec);
   for (const arch::TensorEntry& entry : table.entries()) {
     bare.tensors.push_back({entry.name, arch::initial_tensor(entry, 1)});

@@ -58,7 +58,7 @@ TEST_F(BenchCommandTest, PrintsATableAndTheKernels) {
   const CommandResult result = bench({"--batch", "1", "--explain"});
 
   ASSERT_EQ(result.code, 0) << result.error;
-  for (const char* part : {"ms/image", "8x8", "qkv 5x48x16", "attention: ", "peak memory"}) {
+  for (const char* part : {"ms/image", "8x8", "up 5x256x16", "attention: ", "peak memory"}) {
     EXPECT_THAT(result.out, HasSubstr(part));
   }
 }

@@ -86,7 +86,11 @@ TEST_F(FeaturesCommandTest, PooledOfAMeanModelIsTheMean) {
   spec.class_token = arch::ClassToken::kNone;
   spec.read_out = arch::ReadOut::kMean;
   spec.resolve();
-  app::NewModel mean{.spec = spec, .transform = app::default_transform(spec), .readme = "# m\n"};
+  app::NewModel mean{.spec = spec,
+                     .transform = app::default_transform(spec),
+                     .class_names = {},
+                     .tensors = {},
+                     .readme = "# m\n"};
   const arch::TensorTable table(spec);
   for (const arch::TensorEntry& entry : table.entries()) {
     mean.tensors.push_back({entry.name, arch::initial_tensor(entry, 1)});
