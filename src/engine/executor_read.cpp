@@ -173,7 +173,11 @@ void Executor::run(const float* images, const Outputs& outputs) {
       run_last_for_token(i);
       break;
     }
-    run_block(i);
+    if (block.quantization == arch::Quantization::kLsq) {
+      run_stepped_block(i);
+    } else {
+      run_block(i);
+    }
     if (observers_.layers != nullptr) {
       show(arch::block_label(model_.spec, block) + "_out", stream(), tables_->tokens, width_);
     }
