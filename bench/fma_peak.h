@@ -1,5 +1,6 @@
 #pragma once
 
+#include "conopa/kernels/act_rows.h"
 #include "conopa/kernels/matmul.h"
 
 namespace conopa::bench {
@@ -8,5 +9,9 @@ namespace conopa::bench {
 /// tries: the ceiling of a matrix product at this moment. kBf16 counts vdpbf16ps where `isa` has
 /// it, else float32. 0 for the reference level.
 [[nodiscard]] double fma_peak_gflops(kernels::Isa isa, kernels::Compute compute);
+
+/// The same for the inference kernels: kBf16 counts AMX tiles or vdpbf16ps, kI8 AMX tiles, vpdpbusd
+/// or vpmaddwd with its addition, whatever is best at `isa`.
+[[nodiscard]] double act_peak_gflops(kernels::Isa isa, kernels::ActType type);
 
 }  // namespace conopa::bench

@@ -40,6 +40,11 @@ struct WordRows {
   const std::int32_t* sums;
 };
 
+struct RowRange {
+  std::int64_t first;
+  std::int64_t count;
+};
+
 /// One thread's rows and panels.
 class LinearPart {
  public:
@@ -60,7 +65,7 @@ class LinearPart {
       EpilogueTask task = epilogue_of(row, rows);
       task.row_sum = a.sums;
       for (std::int64_t p = panel_begin; p < panel_end; ++p) {
-        multiply(a, rows, p, p + 1 < panel_end ? p + 1 : panel_begin);
+        multiply(a, {row, rows}, p, p + 1 < panel_end ? p + 1 : panel_begin);
         finish(task, p);
       }
     }
@@ -112,7 +117,7 @@ class LinearPart {
     return dst;
   }
 
-  void multiply(const WordRows& a, std::int64_t rows, std::int64_t panel,
+  void multiply(const WordRows& a, const RowRange& rows, std::int64_t panel,
                 std::int64_t next_panel) const {
     for (std::int64_t word = 0; word < weight_.k_words; word += plan_.block_words) {
       const std::int64_t words = std::min(plan_.block_words, weight_.k_words - word);
@@ -121,22 +126,31 @@ class LinearPart {
       const std::int64_t ahead_words = words * weight_.panel_words / weight_.k_words;
       const Word* ahead = weight_.data.data() + (last ? next_panel : panel) * weight_.panel_words +
                           (last ? 0 : (word + words) * weight_.panel_words / weight_.k_words);
-      kernel_.fn->panel({.a = a.data + word,
-                         .a_stride = a.stride,
-                         .a_layout = ALayout::kRows,
-                         .b = b,
-                         .words = words,
-                         .c = sums_,
-                         .ldc = kernel_.panel,
-                         .rows = rows,
-                         .cols = kernel_.panel,
-                         .accumulate = word != 0,
-                         .bias = nullptr,
-                         .residual = nullptr,
-                         .ld_residual = 0,
-                         .ahead = ahead,
-                         .ahead_lines = ahead_words / 16});
+      const bool near = last && args_.group == 0;
+      kernel_.fn->panel({.product = {.a = a.data + word,
+                                     .a_stride = a.stride,
+                                     .a_layout = ALayout::kRows,
+                                     .b = b,
+                                     .words = words,
+                                     .c = sums_,
+                                     .ldc = kernel_.panel,
+                                     .rows = rows.count,
+                                     .cols = kernel_.panel,
+                                     .accumulate = word != 0,
+                                     .bias = nullptr,
+                                     .residual = nullptr,
+                                     .ld_residual = 0,
+                                     .ahead = ahead,
+                                     .ahead_lines = ahead_words / 16},
+                         .output = near ? output_of(rows.first, panel) : nullptr,
+                         .output_stride = args_.y.stride * act_size(args_.y.type),
+                         .output_lines = (outputs_ * act_size(args_.y.type) + 63) / 64});
     }
+  }
+
+  [[nodiscard]] const std::byte* output_of(std::int64_t row, std::int64_t panel) const {
+    return static_cast<const std::byte*>(args_.y.data) +
+           (row * args_.y.stride + panel * outputs_) * act_size(args_.y.type);
   }
 
   [[nodiscard]] EpilogueTask epilogue_of(std::int64_t row, std::int64_t rows) const {

@@ -33,6 +33,14 @@ enum class WordKind : std::uint8_t {
   }
 }
 
+/// Sums of a row block and one panel: rows in place, whole panels, no bias and no residual.
+struct LinearPanelTask {
+  PanelTask product;
+  const std::byte* output;     ///< where the block's outputs of this panel will go, or null:
+  std::int64_t output_stride;  ///< bytes between their rows
+  std::int64_t output_lines;   ///< and cache lines of each, to be called near meanwhile
+};
+
 /// Rows of activations that a kernel cannot read in place, or whose sums it needs.
 struct RowsTask {
   const std::byte* src;
@@ -96,8 +104,7 @@ struct EpilogueTask {
 
 /// The functions of one kernel.
 struct LinearFunctions {
-  /// Sums of a row block and one panel, from words; no bias, residual and always whole panels.
-  void (*panel)(const PanelTask&) noexcept;
+  void (*panel)(const LinearPanelTask&) noexcept;
   /// Makes the kernel's words out of rows of activations; null if it reads them in place.
   void (*expand_rows)(const RowsTask&) noexcept;
   /// Sums of int8 rows; null if not needed.

@@ -3,6 +3,7 @@
 // Row blocks of linear in register tiles of equal height. In an unnamed namespace for the reason
 // given in matmul_tile.h.
 
+#include "kernels/linear_kernel.h"
 #include "kernels/matmul_tile.h"
 
 namespace conopa::kernels::detail {
@@ -20,12 +21,23 @@ template <typename Vec, int kRows = Vec::kTileRows>
   }
 }
 
-/// A PanelTask of whole panels and rows in place.
+/// Asks for the output lines of some rows: at the end they would be waited for one by one.
+inline void call_outputs(const LinearPanelTask& task, std::int64_t row, std::int64_t rows) {
+  if (task.output == nullptr) return;
+  for (std::int64_t i = row; i < row + rows; ++i) {
+    for (std::int64_t line = 0; line < task.output_lines; ++line) {
+      __builtin_prefetch(task.output + i * task.output_stride + 64 * line, 1);
+    }
+  }
+}
+
+/// Multiplies tile by tile.
 ///
 /// The rows are dealt evenly to the fewest tiles: 197 rows are 13 tiles of 13 and 2 of 14. A lone
 /// last row would wait on its own sums and take as long as several.
 template <typename Vec>
-void even_panel(const PanelTask& task) noexcept {
+void even_panel(const LinearPanelTask& whole) noexcept {
+  const PanelTask& task = whole.product;
   const std::int64_t tiles = (task.rows + Vec::kTileRows - 1) / Vec::kTileRows;
   if (tiles == 0) return;
   const std::int64_t calls = tiles * (task.words / kStepsPerCall);
@@ -34,6 +46,7 @@ void even_panel(const PanelTask& task) noexcept {
   const float* ahead = task.ahead;
   for (std::int64_t t = 0, row = 0; t < tiles; ++t) {
     const std::int64_t height = task.rows / tiles + (t < task.rows % tiles ? 1 : 0);
+    call_outputs(whole, row, height);
     tile_of<Vec>(height, task, task.a + row * task.a_stride, row, ahead, lines);
     row += height;
     ahead += tile_ahead;
