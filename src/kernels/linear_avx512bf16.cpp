@@ -66,6 +66,8 @@ void store_pairs(Word* to, Vec512 first, Vec512 second) {
   _mm512_storeu_si512(to, _mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), both));
 }
 
+}  // namespace
+
 void expand_blocks(const BlocksTask& task) noexcept {
   const std::byte* src = task.src;
   Word* dst = task.dst;
@@ -84,11 +86,17 @@ void expand_blocks(const BlocksTask& task) noexcept {
   }
 }
 
-}  // namespace
+void epilogue_of_floats(const EpilogueTask& task) noexcept {
+  epilogue<Vec512, OutBf16, false>(task);
+}
+
+void epilogue_of_integers(const EpilogueTask& task) noexcept {
+  epilogue<Vec512, OutBf16, true>(task);
+}
 
 const LinearFunctions kLinearBf16 = {even_panel<Bf16>, nullptr, nullptr, expand_blocks,
-                                     epilogue<Vec512, OutBf16, false>};
+                                     epilogue_of_floats};
 const LinearFunctions kLinearI8 = {even_panel<I8>, nullptr, sum_int8, nullptr,
-                                   epilogue<Vec512, OutBf16, true>};
+                                   epilogue_of_integers};
 
 }  // namespace conopa::kernels::detail::avx512bf16

@@ -38,6 +38,24 @@ struct WordRows {
   const Word* data;
   std::int64_t stride;
   const std::int32_t* sums;
+  const Word* tail = nullptr;
+  std::int64_t tail_stride = 0;
+};
+
+/// What a kernel sets up in the processor, while a thread works.
+class KernelState {
+ public:
+  explicit KernelState(const LinearFunctions& fn) : fn_(fn) {
+    if (fn_.begin != nullptr) fn_.begin();
+  }
+  ~KernelState() {
+    if (fn_.end != nullptr) fn_.end();
+  }
+  KernelState(const KernelState&) = delete;
+  KernelState& operator=(const KernelState&) = delete;
+
+ private:
+  const LinearFunctions& fn_;
 };
 
 struct RowRange {
@@ -55,7 +73,7 @@ class LinearPart {
         args_(args),
         plan_(plan),
         outputs_(panel_outputs(kernel, args.weight->gated())),
-        sums_(linear_scratch().sums.reserve(plan.block_rows * kernel.panel)) {}
+        sums_(linear_scratch().sums.reserve((plan.block_rows + kernel.row_group) * kernel.panel)) {}
 
   void run(std::int64_t row_begin, std::int64_t row_end, std::int64_t panel_begin,
            std::int64_t panel_end) const {
@@ -86,19 +104,44 @@ class LinearPart {
       kernel_.fn->sum_rows(task);
     }
     const bool expand = kernel_.fn->expand_rows != nullptr;
-    if (!expand && stride % kAliasBytes != 0) {
-      return {reinterpret_cast<const Word*>(task.src), stride / 4, task.sums};
+    const bool copy = expand || stride % kAliasBytes == 0;
+    WordRows words{
+        .data = reinterpret_cast<const Word*>(task.src), .stride = stride / 4, .sums = task.sums};
+    const std::int64_t tail_rows = rows % kernel_.row_group;
+    const std::int64_t groups = copy ? (rows + kernel_.row_group - 1) / kernel_.row_group : 1;
+    if (copy || tail_rows != 0) {
+      task.dst = linear_scratch().rows.reserve(groups * kernel_.row_group * task.dst_stride);
     }
-    task.dst = linear_scratch().rows.reserve(rows * task.dst_stride);
-    if (expand) {
-      kernel_.fn->expand_rows(task);
-    } else {
-      for (std::int64_t i = 0; i < rows; ++i) {
-        std::memcpy(task.dst + i * task.dst_stride, task.src + i * stride,
-                    static_cast<std::size_t>(4 * weight_.k_words));
-      }
+    if (copy) {
+      expand ? kernel_.fn->expand_rows(task) : copy_rows(task);
+      words.data = task.dst;
+      words.stride = task.dst_stride;
     }
-    return {task.dst, task.dst_stride, task.sums};
+    if (tail_rows != 0) {
+      task.dst += (groups - 1) * kernel_.row_group * task.dst_stride;
+      task.src += (rows - tail_rows) * stride;
+      task.rows = tail_rows;
+      pad_tail(task);
+      words.tail = task.dst;
+      words.tail_stride = task.dst_stride;
+    }
+    return words;
+  }
+
+  void copy_rows(const RowsTask& task) const {
+    for (std::int64_t i = 0; i < task.rows; ++i) {
+      std::memcpy(task.dst + i * task.dst_stride, task.src + i * task.stride,
+                  static_cast<std::size_t>(4 * task.words));
+    }
+  }
+
+  /// The last rows and zero rows behind them up to a whole group.
+  void pad_tail(const RowsTask& task) const {
+    copy_rows(task);
+    for (std::int64_t i = task.rows; i < kernel_.row_group; ++i) {
+      std::memset(static_cast<void*>(task.dst + i * task.dst_stride), 0,
+                  static_cast<std::size_t>(4 * task.words));
+    }
   }
 
   /// Words [word, word + words) of a panel.
@@ -144,7 +187,9 @@ class LinearPart {
                                      .ahead_lines = ahead_words / 16},
                          .output = near ? output_of(rows.first, panel) : nullptr,
                          .output_stride = args_.y.stride * act_size(args_.y.type),
-                         .output_lines = (outputs_ * act_size(args_.y.type) + 63) / 64});
+                         .output_lines = (outputs_ * act_size(args_.y.type) + 63) / 64,
+                         .tail = a.tail == nullptr ? nullptr : a.tail + word,
+                         .tail_stride = a.tail_stride});
     }
   }
 
@@ -220,6 +265,7 @@ void run_linear(const LinearKernel& kernel, const PackedPanels& weight, const Li
   const LinearPlan plan = plan_linear(kernel, weight, args.M, num_threads());
   const auto run = [&](std::int64_t begin, std::int64_t end) {
     const LinearPart part(kernel, weight, args, plan);
+    const KernelState state(*kernel.fn);
     for (; begin < end; ++begin) {
       const std::int64_t row = begin / plan.panel_parts;
       const std::int64_t panel = begin % plan.panel_parts;

@@ -39,6 +39,8 @@ struct LinearPanelTask {
   const std::byte* output;     ///< where the block's outputs of this panel will go, or null:
   std::int64_t output_stride;  ///< bytes between their rows
   std::int64_t output_lines;   ///< and cache lines of each, to be called near meanwhile
+  const Word* tail;            ///< kernels of whole row groups: copy of the last rows, padded with
+  std::int64_t tail_stride;    ///< zeros to a group; null if the rows are whole groups
 };
 
 /// Rows of activations that a kernel cannot read in place, or whose sums it needs.
@@ -112,6 +114,8 @@ struct LinearFunctions {
   /// Null for int8 kernels.
   void (*expand_blocks)(const BlocksTask&) noexcept;
   void (*epilogue)(const EpilogueTask&) noexcept;
+  void (*begin)() noexcept = nullptr;  ///< before and after the panels of one thread and call
+  void (*end)() noexcept = nullptr;
 };
 
 namespace avx2 {
@@ -127,6 +131,13 @@ extern const LinearFunctions kLinearI8;
 namespace avx512bf16 {
 extern const LinearFunctions kLinearBf16;
 extern const LinearFunctions kLinearI8;
+void expand_blocks(const BlocksTask& task) noexcept;
+void epilogue_of_floats(const EpilogueTask& task) noexcept;
+void epilogue_of_integers(const EpilogueTask& task) noexcept;
 }  // namespace avx512bf16
+namespace amx {
+extern const LinearFunctions kLinearBf16;
+extern const LinearFunctions kLinearI8;
+}  // namespace amx
 
 }  // namespace conopa::kernels::detail

@@ -12,7 +12,6 @@ constexpr std::int64_t kBlockBytes = 448 * 1024;
 // 128 bytes each, have to stay near.
 constexpr std::int64_t kLeastRows = 112;
 constexpr std::int64_t kMostRows = 224;
-constexpr std::int64_t kWordsMultiple = 32;  // of a k block: whole blocks of every block form
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -30,7 +29,8 @@ LinearPlan plan_linear(const LinearKernel& kernel, const PackedPanels& weight, s
                        std::int64_t threads) {
   LinearPlan plan;
   const std::int64_t blocks = ceil_div(weight.k_words, kernel.block_words);
-  plan.block_words = ceil_div(ceil_div(weight.k_words, blocks), kWordsMultiple) * kWordsMultiple;
+  const std::int64_t multiple = elements_per_word(kernel.word) == 1 ? 32 : 16;  // whole blocks
+  plan.block_words = ceil_div(ceil_div(weight.k_words, blocks), multiple) * multiple;
 
   const double work = static_cast<double>(rows) * static_cast<double>(weight.panels) *
                       static_cast<double>(kernel.panel) * static_cast<double>(weight.k_words) /

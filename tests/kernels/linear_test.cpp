@@ -46,6 +46,7 @@ const std::vector<Size> kSizes = {
     {57, 129, 600}, {197, 70, 300}, {226, 36, 70}, {449, 20, 48},  {1, 300, 3000}};
 
 TEST(LinearTest, EveryLevelMatchesTheReference) {
+  const ScopedThreads guard(1);  // many small products; threads have a test of their own
   for (const Size& size : kSizes) {
     for (const ActType compute : kTypes) {
       for (const ActType output : {ActType::kF32, ActType::kBf16}) {
@@ -101,6 +102,7 @@ TEST(LinearTest, MatchesTheReferenceAtLargeWidths) {
 }
 
 TEST(LinearTest, ReadsEveryWeightForm) {
+  const ScopedThreads guard(1);  // many small products; threads have a test of their own
   for (const WeightForm form : {WeightForm::kF32, WeightForm::kF16, WeightForm::kBf16,
                                 WeightForm::kI8, WeightForm::kQ8_0, WeightForm::kQ4_0}) {
     for (const ActType compute : kTypes) {
@@ -153,6 +155,7 @@ std::vector<LinearCase> epilogues() {
 }
 
 TEST(LinearTest, AppliesEveryEpilogue) {
+  const ScopedThreads guard(1);  // many small products; threads have a test of their own
   for (LinearCase c : epilogues()) {
     for (const ActType compute : kTypes) {
       for (const ActType output : {ActType::kF32, ActType::kBf16}) {
@@ -167,6 +170,7 @@ TEST(LinearTest, AppliesEveryEpilogue) {
 
 // Heads narrower and wider than a panel, its divisors and not; columns that are not rotated.
 TEST(LinearTest, RotatesHeadsOfAnyWidth) {
+  const ScopedThreads guard(1);  // many small products; threads have a test of their own
   for (const std::int64_t head_width : {2, 6, 8, 16, 24, 32, 48, 64, 66, 80, 128}) {
     for (const ActType compute : kTypes) {
       for (const bool per_head : {false, true}) {
@@ -216,6 +220,7 @@ TEST(LinearTest, ResultsDependNeitherOnThreadsNorOnRows) {
 }
 
 TEST(LinearTest, PropagatesNanAndInfinity) {
+  const ScopedThreads guard(1);  // many small products; threads have a test of their own
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   constexpr float kInf = std::numeric_limits<float>::infinity();
   for (const ActType compute : {ActType::kF32, ActType::kBf16}) {
