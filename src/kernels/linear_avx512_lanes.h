@@ -4,6 +4,8 @@
 // matmul_tile.h.
 
 #include "kernels/linear_kernel.h"
+#include "kernels/simd/exp.h"
+#include "kernels/simd/quick.h"
 #include "kernels/simd/vec_avx512.h"
 
 namespace conopa::kernels::detail {
@@ -69,6 +71,15 @@ struct Out512 {
     const __m512i sums = _mm512_loadu_si512(from);
     const auto shift = static_cast<std::int32_t>(static_cast<std::uint32_t>(offset) << 7U);
     return {_mm512_cvtepi32_ps(_mm512_sub_epi32(sums, _mm512_set1_epi32(shift)))};
+  }
+  static Vec512 reciprocal(Vec512 x) { return {_mm512_rcp14_ps(x.v)}; }
+  template <bool kBf16>
+  static Vec512 gelu(Vec512 x) {
+    return kBf16 ? simd::quick_gelu<Vec512, Out512>(x) : x * simd::normal(x).below;
+  }
+  template <bool kBf16>
+  static Vec512 silu(Vec512 x) {
+    return kBf16 ? simd::quick_silu<Vec512, Out512>(x) : x * simd::sigmoid(x);
   }
   /// Rounded to bfloat16 in the upper halves.
   static __m512i round_bits(Vec512 value) {
