@@ -9,13 +9,48 @@
 namespace conopa::kernels::detail {
 namespace {
 
+/// A tile of kRows rows and two vectors: begins with what earlier k blocks left in c.
+template <typename Vec, int kRows>
+void linear_tile(const PanelTask& task, const Word* a, std::int64_t row, const float* ahead,
+                 std::int64_t lines) {
+  const std::int64_t stride = task.a_stride;
+  const Word* base[(kRows + 2) / 3];
+#pragma GCC unroll 16
+  for (int i = 0; i < (kRows + 2) / 3; ++i) base[i] = a + 3 * i * stride;
+  float* const c = task.c + row * Vec::kPanel;
+  typename Vec::Sum sums[kRows][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) {
+      sums[i][v] =
+          task.accumulate ? Vec::load_sum(c + i * Vec::kPanel + v * Vec::kWidth) : Vec::zero();
+    }
+  }
+  std::int64_t p = 0;
+  for (; p + kStepsPerCall <= task.words; p += kStepsPerCall) {
+    for (std::int64_t line = 0; line < lines; ++line, ahead += kLineFloats) {
+      __builtin_prefetch(ahead, 0, 2);
+    }
+    multiply_steps<Vec, kRows, 2, ALayout::kRows>(base, stride, task.b, p, p + kStepsPerCall, sums);
+  }
+  multiply_steps<Vec, kRows, 2, ALayout::kRows>(base, stride, task.b, p, task.words, sums);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) {
+      Vec::store(c + i * Vec::kPanel + v * Vec::kWidth, sums[i][v]);
+    }
+  }
+}
+
 /// The tile of `height` rows, 1..kRows.
 template <typename Vec, int kRows = Vec::kTileRows>
 [[gnu::always_inline]] inline void tile_of(std::int64_t height, const PanelTask& task,
                                            const Word* a, std::int64_t row, const float* ahead,
                                            std::int64_t lines) {
   if (height == kRows) {
-    tile<Vec, kRows, 2, ALayout::kRows>(task, a, row, ahead, lines);
+    linear_tile<Vec, kRows>(task, a, row, ahead, lines);
   } else if constexpr (kRows > 1) {
     tile_of<Vec, kRows - 1>(height, task, a, row, ahead, lines);
   }
