@@ -10,6 +10,9 @@
 // and are called near some steps ahead because sixteen rows at a stride are no stream that the
 // processor would recognise. Sums go to scratch between k blocks: 8 KiB in 768 cycles.
 //
+// The epilogue of the rows before runs between the steps: it needs the vector units, which idle
+// while tiles multiply, and its sums are still in the first level.
+//
 // Rows are loaded where they lie. Tiles are always 16 rows: the last rows of a block are a copy
 // padded with zeros, made once a row block by the driver.
 //
@@ -45,9 +48,50 @@ inline void call_rows(const TileRows& rows, std::int64_t word) {
   for (std::int64_t i = 0; i < kTileHeight; ++i) Tiles::prefetch(rows.a + i * rows.stride + word);
 }
 
+/// Epilogues of rows whose sums are complete, in slices.
+class Background {
+ public:
+  explicit Background(const LinearPanelTask& task) : task_(task) {}
+
+  /// Rows up to `end` are complete; about `steps` calls of step() follow.
+  void add(std::int64_t end, std::int64_t steps) {
+    if (task_.epilogue == nullptr) return;
+    end_ = end;
+    const std::int64_t slices = (end_ - next_ + kSlice - 1) / kSlice;
+    interval_ = slices == 0 || steps < slices ? 1 : steps / slices;
+    wait_ = interval_;
+  }
+  [[gnu::always_inline]] void step() {
+    if (next_ < end_ && --wait_ == 0) slice();
+  }
+  void finish() {
+    while (next_ < end_) slice();
+  }
+
+ private:
+  static constexpr std::int64_t kSlice = 8;  // rows; what is set up per call has to be repaid
+
+  [[gnu::noinline]] void slice() {
+    EpilogueTask rows = *task_.epilogue;
+    rows.rows = end_ - next_ < kSlice ? end_ - next_ : kSlice;
+    rows.row += next_;
+    rows.sums += next_ * kTilePanel;
+    if (rows.row_scale != nullptr) rows.row_scale += next_;
+    task_.finish(rows);
+    next_ += rows.rows;
+    wait_ = interval_;
+  }
+
+  const LinearPanelTask& task_;
+  std::int64_t next_ = 0;
+  std::int64_t end_ = 0;
+  std::int64_t interval_ = 1;
+  std::int64_t wait_ = 1;
+};
+
 /// The sums of kHeight (1 or 2) tiles of rows over the k block.
 template <typename Tiles, int kHeight>
-inline void tile_block(const LinearPanelTask& task, std::int64_t row) {
+inline void tile_block(const LinearPanelTask& task, std::int64_t row, Background& background) {
   constexpr std::int64_t kBytes = static_cast<std::int64_t>(sizeof(Word));
   const PanelTask& p = task.product;
   const TileRows rows[2] = {rows_at(task, row), rows_at(task, row + (kHeight - 1) * kTileHeight)};
@@ -84,6 +128,7 @@ inline void tile_block(const LinearPanelTask& task, std::int64_t row) {
       Tiles::template multiply<2, 5, 6>();
       Tiles::template multiply<3, 5, 7>();
     }
+    background.step();
   }
   Tiles::template store<0>(c, c_bytes);
   Tiles::template store<1>(c + kTileWords, c_bytes);
@@ -114,15 +159,20 @@ inline void call_memory(const LinearPanelTask& task, std::int64_t row, std::int6
 template <typename Tiles>
 void tile_panel(const LinearPanelTask& task) noexcept {
   const std::int64_t rows = task.product.rows;
+  const std::int64_t steps = task.product.words / kTileWords;
+  Background background(task);
   std::int64_t row = 0;
   for (; row + kTileHeight < rows; row += 2 * kTileHeight) {
     call_memory<Tiles>(task, row, 2 * kTileHeight);
-    tile_block<Tiles, 2>(task, row);
+    tile_block<Tiles, 2>(task, row, background);
+    background.add(row + 2 * kTileHeight < rows ? row + 2 * kTileHeight : rows, steps);
   }
   if (row < rows) {
     call_memory<Tiles>(task, row, kTileHeight);
-    tile_block<Tiles, 1>(task, row);
+    tile_block<Tiles, 1>(task, row, background);
+    background.add(rows, steps);
   }
+  background.finish();
 }
 
 }  // namespace

@@ -58,11 +58,6 @@ class KernelState {
   const LinearFunctions& fn_;
 };
 
-struct RowRange {
-  std::int64_t first;
-  std::int64_t count;
-};
-
 /// One thread's rows and panels.
 class LinearPart {
  public:
@@ -83,8 +78,9 @@ class LinearPart {
       EpilogueTask task = epilogue_of(row, rows);
       task.row_sum = a.sums;
       for (std::int64_t p = panel_begin; p < panel_end; ++p) {
-        multiply(a, {row, rows}, p, p + 1 < panel_end ? p + 1 : panel_begin);
-        finish(task, p);
+        set_panel(task, p);
+        multiply(a, task, p, p + 1 < panel_end ? p + 1 : panel_begin);
+        if (!kernel_.fn->finishes_rows) kernel_.fn->epilogue(task);
       }
     }
   }
@@ -160,7 +156,7 @@ class LinearPart {
     return dst;
   }
 
-  void multiply(const WordRows& a, const RowRange& rows, std::int64_t panel,
+  void multiply(const WordRows& a, const EpilogueTask& epilogue, std::int64_t panel,
                 std::int64_t next_panel) const {
     for (std::int64_t word = 0; word < weight_.k_words; word += plan_.block_words) {
       const std::int64_t words = std::min(plan_.block_words, weight_.k_words - word);
@@ -177,7 +173,7 @@ class LinearPart {
                                      .words = words,
                                      .c = sums_,
                                      .ldc = kernel_.panel,
-                                     .rows = rows.count,
+                                     .rows = epilogue.rows,
                                      .cols = kernel_.panel,
                                      .accumulate = word != 0,
                                      .bias = nullptr,
@@ -185,11 +181,13 @@ class LinearPart {
                                      .ld_residual = 0,
                                      .ahead = ahead,
                                      .ahead_lines = ahead_words / 16},
-                         .output = near ? output_of(rows.first, panel) : nullptr,
+                         .output = near ? output_of(epilogue.row, panel) : nullptr,
                          .output_stride = args_.y.stride * act_size(args_.y.type),
                          .output_lines = (outputs_ * act_size(args_.y.type) + 63) / 64,
                          .tail = a.tail == nullptr ? nullptr : a.tail + word,
-                         .tail_stride = a.tail_stride});
+                         .tail_stride = a.tail_stride,
+                         .epilogue = last && kernel_.fn->finishes_rows ? &epilogue : nullptr,
+                         .finish = kernel_.fn->epilogue});
     }
   }
 
@@ -232,7 +230,7 @@ class LinearPart {
             .group_stride = args_.group_stride};
   }
 
-  void finish(EpilogueTask& task, std::int64_t panel) const {
+  void set_panel(EpilogueTask& task, std::int64_t panel) const {
     const Epilogue& e = args_.epilogue;
     const std::int64_t n = args_.weight->outputs();
     const std::int64_t column = panel * outputs_;
@@ -248,7 +246,6 @@ class LinearPart {
     task.layer_scale = shifted(e.layer_scale);
     task.residual = shifted(e.residual);
     task.y = static_cast<std::byte*>(args_.y.data) + column * act_size(args_.y.type);
-    kernel_.fn->epilogue(task);
   }
 
   const LinearKernel& kernel_;

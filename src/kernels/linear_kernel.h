@@ -33,16 +33,6 @@ enum class WordKind : std::uint8_t {
   }
 }
 
-/// Sums of a row block and one panel: rows in place, whole panels, no bias and no residual.
-struct LinearPanelTask {
-  PanelTask product;
-  const std::byte* output;     ///< where the block's outputs of this panel will go, or null:
-  std::int64_t output_stride;  ///< bytes between their rows
-  std::int64_t output_lines;   ///< and cache lines of each, to be called near meanwhile
-  const Word* tail;            ///< kernels of whole row groups: copy of the last rows, padded with
-  std::int64_t tail_stride;    ///< zeros to a group; null if the rows are whole groups
-};
-
 /// Rows of activations that a kernel cannot read in place, or whose sums it needs.
 struct RowsTask {
   const std::byte* src;
@@ -104,6 +94,19 @@ struct EpilogueTask {
   std::int64_t group_stride;  ///< output rows between the starts of two groups
 };
 
+/// Sums of a row block and one panel: rows in place, whole panels, no bias and no residual.
+struct LinearPanelTask {
+  PanelTask product;
+  const std::byte* output;     ///< where the block's outputs of this panel will go, or null:
+  std::int64_t output_stride;  ///< bytes between their rows
+  std::int64_t output_lines;   ///< and cache lines of each, to be called near meanwhile
+  const Word* tail;            ///< kernels of whole row groups: copy of the last rows, padded with
+  std::int64_t tail_stride;    ///< zeros to a group; null if the rows are whole groups
+  /// Of the last k block, for kernels that finish rows themselves; else null.
+  const EpilogueTask* epilogue;
+  void (*finish)(const EpilogueTask&) noexcept;  ///< what to call with its rows
+};
+
 /// The functions of one kernel.
 struct LinearFunctions {
   void (*panel)(const LinearPanelTask&) noexcept;
@@ -114,6 +117,7 @@ struct LinearFunctions {
   /// Null for int8 kernels.
   void (*expand_blocks)(const BlocksTask&) noexcept;
   void (*epilogue)(const EpilogueTask&) noexcept;
+  bool finishes_rows = false;          ///< `panel` calls the epilogue where it is given one
   void (*begin)() noexcept = nullptr;  ///< before and after the panels of one thread and call
   void (*end)() noexcept = nullptr;
 };
