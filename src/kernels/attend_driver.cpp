@@ -26,6 +26,18 @@ constexpr std::int64_t kTileFloats = 8192;  // 32 KiB of scores
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
+/// Rows to compute so that the product needs few instances: it takes what is left below a tile in
+/// pieces of 8, 4, 2 and 1 rows, and a piece of few rows waits for its sums most of the time. Tiles
+/// have room for the rows added, whose contents do not matter.
+std::int64_t product_rows(std::int64_t rows, std::int64_t tile) {
+  const std::int64_t left = rows % tile;
+  if (left == 0) return rows;
+  const std::int64_t done = left > 8 ? 8 : 0;
+  std::int64_t piece = 1;
+  while (piece < left - done) piece *= 2;
+  return rows - left + std::min(done + piece, tile);
+}
+
 /// Sizes that depend on kernel and shape only.
 struct Layout {
   std::int64_t panel, per_word;
@@ -120,23 +132,23 @@ class HeadAttention {
     acc_ = take(rows * layout.acc_pitch);
     top_ = take(numbers);
     sum_ = take(numbers);
+    ahead_.q_step = 1;
+    ahead_.k_step = ceil_div(args.keys, args.queries);
+    ahead_.bytes = args.head_width * act_size(args.q.type);
   }
 
   /// Packs keys and values of head `index` of all sequences' heads.
   void begin_head(std::int64_t index) {
     head_ = index;
-    ahead_.bytes = 0;
+    ahead_.q.count = ahead_.k.count = ahead_.v.count = 0;
     fn_.pack_keys({key_rows(args_.k, index), keys_, layout_.key_words, layout_.panel});
     fn_.pack_values({key_rows(args_.v, index), values_, layout_.value_words, layout_.panel});
   }
   /// Calls the rows of a head into the cache while the tiles of the present one run.
   void prefetch(std::int64_t index) {
-    ahead_ = {.q = query_rows(args_.q, index, 0, args_.queries),
-              .k = key_rows(args_.k, index),
-              .v = key_rows(args_.v, index),
-              .part = 0,
-              .parts = layout_.tiles,
-              .bytes = args_.head_width * act_size(args_.q.type)};
+    ahead_.q = query_rows(args_.q, index, 0, args_.queries);
+    ahead_.k = key_rows(args_.k, index);
+    ahead_.v = key_rows(args_.v, index);
   }
 
   /// The queries of one tile.
@@ -145,7 +157,8 @@ class HeadAttention {
     const std::int64_t rows = std::min(layout_.tile_rows, args_.queries - first);
     fn_.pack_queries(
         {query_rows(args_.q, head_, first, rows), q_, layout_.key_words, layout_.q_pitch});
-    ahead_.part = tile;
+    ahead_.query = first;
+    ahead_.out = query_rows(args_.out, head_, first, rows);
     const TileMask mask(args_, head_ / args_.heads, first, rows);
     for (std::int64_t block = 0; block < mask.seen(); block += layout_.block) {
       run_block(mask, rows, block);
@@ -155,7 +168,7 @@ class HeadAttention {
     fn_.finish({.acc = acc_,
                 .acc_pitch = layout_.acc_pitch,
                 .sum = sum_,
-                .rows = query_rows(args_.out, head_, first, rows),
+                .rows = ahead_.out,
                 .pad = last ? act_padded(args_.out.type, used) - used : 0});
   }
 
@@ -201,7 +214,7 @@ class HeadAttention {
                  .sum = sum_,
                  .acc = acc_,
                  .acc_pitch = layout_.acc_pitch,
-                 .ahead = block == 0 && ahead_.bytes > 0 ? &ahead_ : nullptr});
+                 .ahead = block == 0 ? &ahead_ : nullptr});
     if (words == 0) return;
     multiply({.a = scores_, .pitch = layout_.score_pitch, .words = words, .rows = rows},
              values_ + block / layout_.per_word * layout_.panel, layout_.value_words,
@@ -223,6 +236,7 @@ class HeadAttention {
   void multiply(const Left& left, const Word* b, std::int64_t panel_words, std::int64_t columns,
                 const Result& result) const {
     const std::int64_t panel = layout_.panel;
+    const std::int64_t rows = product_rows(left.rows, product_.tile_rows);
     for (std::int64_t column = 0; column < columns; column += panel) {
       product_.fn->panel({.a = left.a,
                           .a_stride = left.pitch,
@@ -231,7 +245,7 @@ class HeadAttention {
                           .words = left.words,
                           .c = result.c + column,
                           .ldc = result.pitch,
-                          .rows = left.rows,
+                          .rows = rows,
                           .cols = 2 * (columns - column) > panel ? panel : panel / 2,
                           .accumulate = result.accumulate,
                           .bias = nullptr,

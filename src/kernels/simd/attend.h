@@ -147,29 +147,31 @@ template <typename W>
   return (sum_a + sum_b).sum();
 }
 
-/// Rows [begin, end) of `rows` into the second-level cache. Inlined by force: GCC drops calls to
-/// functions that do nothing but prefetch.
-template <typename W>
-[[gnu::always_inline]] inline void prefetch_rows(const HeadRows& rows, std::int64_t bytes,
-                                                 std::int64_t part, std::int64_t parts) noexcept {
-  constexpr std::int64_t kLine = 64;
-  const std::int64_t end = rows.count * (part + 1) / parts;
-  for (std::int64_t i = rows.count * part / parts; i < end; ++i) {
-    const auto* const row = reinterpret_cast<const char*>(element_row<W>(rows, i));
-    for (std::int64_t b = 0; b < bytes; b += kLine) __builtin_prefetch(row + b, 0, 2);
-    __builtin_prefetch(row + bytes - 1, 0, 2);  // unaligned rows end in one line more
+/// Asks for the cache lines of row i. Inlined by force: GCC drops calls to functions that do
+/// nothing but prefetch.
+template <typename W, bool kWrite>
+[[gnu::always_inline]] inline void prefetch_row(const HeadRows& rows, std::int64_t i,
+                                                std::int64_t bytes) noexcept {
+  constexpr std::uintptr_t kLine = 64;
+  const auto row = reinterpret_cast<std::uintptr_t>(element_row<W>(rows, i));
+  const std::uintptr_t end = row + static_cast<std::uintptr_t>(bytes);
+  for (std::uintptr_t line = row / kLine * kLine; line < end; line += kLine) {
+    __builtin_prefetch(reinterpret_cast<const void*>(line), kWrite ? 1 : 0, 2);
   }
 }
 
-/// The part of the next head's rows that belongs to row i of this tile.
+/// The share of row i of this tile in calling up memory.
 template <typename W>
-[[gnu::always_inline]] inline void prefetch_ahead(const HeadAhead& ahead, std::int64_t i,
-                                                  std::int64_t rows) noexcept {
-  const std::int64_t part = ahead.part * rows + i;
-  const std::int64_t parts = ahead.parts * rows;
-  prefetch_rows<W>(ahead.q, ahead.bytes, part, parts);
-  prefetch_rows<W>(ahead.k, ahead.bytes, part, parts);
-  prefetch_rows<W>(ahead.v, ahead.bytes, part, parts);
+[[gnu::always_inline]] inline void prefetch_ahead(const HeadAhead& ahead, std::int64_t i) noexcept {
+  prefetch_row<W, true>(ahead.out, i, ahead.bytes);
+  const auto rows = [&](const HeadRows& from, std::int64_t step) {
+    const std::int64_t begin = (ahead.query + i) * step;
+    const std::int64_t end = begin + step < from.count ? begin + step : from.count;
+    for (std::int64_t n = begin; n < end; ++n) prefetch_row<W, false>(from, n, ahead.bytes);
+  };
+  rows(ahead.q, ahead.q_step);
+  rows(ahead.k, ahead.k_step);
+  rows(ahead.v, ahead.k_step);
 }
 
 template <typename W>
@@ -179,7 +181,7 @@ void softmax(const SoftmaxTask& task) noexcept {
     float* const s = task.scores + i * task.pitch;
     const std::int64_t visible = task.visible(i);
     const std::int64_t whole = task.whole(i);
-    if (task.ahead != nullptr) prefetch_ahead<W>(*task.ahead, i, task.rows);
+    if (task.ahead != nullptr) prefetch_ahead<W>(*task.ahead, i);
     const float block_top = largest_score<V>(s, visible);
     if (task.first) {
       task.top[i] = block_top;
