@@ -174,34 +174,46 @@ template <typename W>
   rows(ahead.v, ahead.k_step);
 }
 
+/// A row of a block behind the first: joins it with what the blocks before left.
 template <typename W>
-void softmax(const SoftmaxTask& task) noexcept {
+[[gnu::always_inline]] inline void join_block(const SoftmaxTask& task, std::int64_t i, float* s,
+                                              std::int64_t visible, std::int64_t whole) noexcept {
   using V = typename W::V;
+  const float block_top = largest_score<V>(s, visible);
+  const float before = task.top[i];
+  const float top = visible == 0 || block_top <= before ? before : block_top;  // keeps a NaN
+  const float sum = weigh_scores<W>(task, s, top, visible, whole);
+  if (top == before) {
+    task.sum[i] += sum;
+    return;
+  }
+  const V factor = W::power(V::set((before - top) * task.scale));
+  task.top[i] = top;
+  task.sum[i] = task.sum[i] * factor.largest() + sum;
+  float* const acc = task.acc + i * task.acc_pitch;
+  for (std::int64_t d = 0; d < task.acc_pitch; d += V::kLanes) {
+    (V::load(acc + d) * factor).store(acc + d);
+  }
+}
+
+template <typename W>
+void softmax(const SoftmaxTask& given) noexcept {
+  // Copies: vectors may alias anything, so the compiler would read the fields again in every row.
+  const SoftmaxTask task = given;
+  if (!task.first) {
+    for (std::int64_t i = 0; i < task.rows; ++i) {
+      join_block<W>(task, i, task.scores + i * task.pitch, task.visible(i), task.whole(i));
+    }
+    return;
+  }
+  const HeadAhead ahead = *task.ahead;
   for (std::int64_t i = 0; i < task.rows; ++i) {
     float* const s = task.scores + i * task.pitch;
     const std::int64_t visible = task.visible(i);
-    const std::int64_t whole = task.whole(i);
-    if (task.ahead != nullptr) prefetch_ahead<W>(*task.ahead, i);
-    const float block_top = largest_score<V>(s, visible);
-    if (task.first) {
-      task.top[i] = block_top;
-      task.sum[i] = weigh_scores<W>(task, s, block_top, visible, whole);
-      continue;
-    }
-    const float before = task.top[i];
-    const float top = visible == 0 || block_top <= before ? before : block_top;  // keeps a NaN
-    const float sum = weigh_scores<W>(task, s, top, visible, whole);
-    if (top == before) {
-      task.sum[i] += sum;
-      continue;
-    }
-    const V factor = W::power(V::set((before - top) * task.scale));
+    prefetch_ahead<W>(ahead, i);
+    const float top = largest_score<typename W::V>(s, visible);
     task.top[i] = top;
-    task.sum[i] = task.sum[i] * factor.largest() + sum;
-    float* const acc = task.acc + i * task.acc_pitch;
-    for (std::int64_t d = 0; d < task.acc_pitch; d += V::kLanes) {
-      (V::load(acc + d) * factor).store(acc + d);
-    }
+    task.sum[i] = weigh_scores<W>(task, s, top, visible, task.whole(i));
   }
 }
 
