@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::int64_t kBlockKeys = 640;
 constexpr std::int64_t kTileFloats = 8192;  // 32 KiB of scores
+// Where a mask cuts the keys row by row, a tile of few rows computes less that is thrown away.
+constexpr std::int64_t kCutTileFloats = 3072;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
@@ -57,7 +59,8 @@ struct Layout {
     score_pitch = block + 16;  // the odd line keeps rows out of each other's cache sets
     acc_pitch = round_up(args.head_width, panel);
     const std::int64_t tile = product.tile_rows;
-    tile_rows = std::max(tile, kTileFloats / score_pitch / tile * tile);
+    const std::int64_t floats = args.mask.kind == MaskKind::kNone ? kTileFloats : kCutTileFloats;
+    tile_rows = std::max(tile, floats / score_pitch / tile * tile);
     tile_rows = std::min(tile_rows, round_up(args.queries, tile));
     tiles = ceil_div(args.queries, tile_rows);
   }
