@@ -133,14 +133,20 @@ template <typename W>
     sum_b = sum_b + b;
     W::store(s + j / W::kPerWord, a, b);
   }
-  const V alpha = V::set(task.alpha);
+  const auto part = [=](std::int64_t at) {  // zero from `visible` on
+    if (at >= visible) return V::zero();
+    return V::select(V::first(visible - at), weight(at), V::zero());
+  };
   for (; j < visible; j += kPair) {
-    V a = V::select(V::first(visible - j), weight(j), V::zero());
-    V b = V::select(V::first(visible - j - V::kLanes), weight(j + V::kLanes), V::zero());
+    V a = part(j);
+    V b = part(j + V::kLanes);
     sum_a = sum_a + a;
     sum_b = sum_b + b;
-    a = V::select(V::first(whole - j), a, a * alpha);
-    b = V::select(V::first(whole - j - V::kLanes), b, b * alpha);
+    if (whole < visible) {
+      const V alpha = V::set(task.alpha);
+      a = V::select(V::first(whole - j), a, a * alpha);
+      b = V::select(V::first(whole - j - V::kLanes), b, b * alpha);
+    }
     W::store(s + j / W::kPerWord, a, b);
   }
   for (; j < task.keys; j += kPair) W::store(s + j / W::kPerWord, V::zero(), V::zero());
