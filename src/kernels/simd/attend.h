@@ -20,6 +20,7 @@ using detail::Word;
 //   V, Lanes        vector of words (as float) and the conversions
 //   Element         of q, k, v and out
 //   kPerWord        elements of a word
+//   kInPlace        words are the elements as they lie
 //   load(p, n)      n elements, at most kLanes * kPerWord, as words; zero behind them
 //   values(p, n)    the words of n columns of kPerWord keys, whose elements start at p[k]
 //   power(x)        2^x for x <= 0, as exact as the element type deserves
@@ -44,10 +45,10 @@ void pack_queries(const HeadPack& pack) noexcept {
   }
 }
 
-/// kLanes keys by kLanes words, transposed into `to`: word w of key i at to[w * panel + i].
+/// The words from element d on of kLanes keys, zero where no keys are left.
 template <typename W, typename N>
-[[gnu::always_inline]] inline void transpose_keys(const HeadPack& pack, std::int64_t key,
-                                                  std::int64_t d, N n, float* block) noexcept {
+[[gnu::always_inline]] inline void gather_keys(const HeadPack& pack, std::int64_t key,
+                                               std::int64_t d, N n, float* block) noexcept {
   using V = typename W::V;
   for (std::int64_t i = 0; i < V::kLanes; ++i) {
     const V v =
@@ -63,15 +64,24 @@ void pack_keys(const HeadPack& pack) noexcept {
   alignas(64) float block[V::kLanes * V::kLanes];
   alignas(64) float turned[V::kLanes * V::kLanes];
   const std::int64_t width = pack.rows.width;
+  const bool even =
+      W::kInPlace && pack.rows.index == nullptr && pack.rows.stride % W::kPerWord == 0;
   for (std::int64_t key = 0; key < pack.rows.count; key += V::kLanes) {
+    const bool in_place = even && key + V::kLanes <= pack.rows.count;
     Word* to = pack.dst + key / pack.panel * pack.panel * pack.words + key % pack.panel;
     std::int64_t d = 0;
     for (; d + kStep <= width; d += kStep, to += V::kLanes * pack.panel) {
-      transpose_keys<W>(pack, key, d, AllLanes{}, block);
-      V::transpose(block, V::kLanes, to, pack.panel);
+      if (in_place) {
+        const auto* const from = element_row<W>(pack.rows, key) + d;
+        V::transpose(reinterpret_cast<const float*>(from), pack.rows.stride / W::kPerWord, to,
+                     pack.panel);
+      } else {
+        gather_keys<W>(pack, key, d, AllLanes{}, block);
+        V::transpose(block, V::kLanes, to, pack.panel);
+      }
     }
     if (d == width) continue;
-    transpose_keys<W>(pack, key, d, width - d, block);
+    gather_keys<W>(pack, key, d, width - d, block);
     V::transpose(block, V::kLanes, turned, V::kLanes);
     for (std::int64_t w = 0; w < pack.words - d / W::kPerWord; ++w) {
       V::load(turned + w * V::kLanes).store(to + w * pack.panel);

@@ -27,6 +27,7 @@ struct FloatWords {
   using V = typename L::V;
   using Element = typename Source::Element;
   static constexpr std::int64_t kPerWord = 1;
+  static constexpr bool kInPlace = sizeof(Element) == sizeof(float);
 
   template <typename N>
   [[gnu::always_inline]] static V load(const Element* p, N n) noexcept {
