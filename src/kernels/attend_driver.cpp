@@ -9,6 +9,8 @@
 //
 // Tiles and blocks depend on the shape only, so the result does not depend on the threads, which
 // share the tiles of all heads: a head cut in two is packed twice.
+//
+// Measured with its rivals in docs/kernels.md.
 
 #include <algorithm>
 #include <cstddef>

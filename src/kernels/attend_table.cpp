@@ -15,8 +15,7 @@ constexpr AttendKernel kTable[] = {
     {"reference", Isa::kReference, ActType::kBf16, 1, 1, nullptr},
 };
 
-// The words of a float32 product say nothing about the kind that it was written for, so any of
-// them serves.
+// Best product of the kernel's type whose words and panels are those that the kernel packs.
 const MatmulKernel* product_of(const AttendKernel& kernel, Isa isa) noexcept {
   const Compute compute = kernel.type == ActType::kF32 ? Compute::kF32 : Compute::kBf16;
   for (const MatmulKernel& row : matmul_kernels()) {

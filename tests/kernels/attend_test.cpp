@@ -6,6 +6,7 @@
 #include <array>
 
 #include "conopa/core/error.h"
+#include "kernels/attend_table.h"
 #include "kernels/reference/attend.h"
 #include "tests/kernels/act_support.h"
 #include "tests/kernels/train_ops_support.h"
@@ -338,6 +339,26 @@ TEST(AttendCheckTest, RefusesWhatDoesNotFit) {
 
 TEST(AttendCheckTest, NamesItsKernel) {
   EXPECT_EQ(explain_attend(ActType::kF32, Isa::kReference), "reference");
+  EXPECT_EQ(explain_attend(ActType::kBf16, Isa::kReference), "reference");
+  EXPECT_THROW((void)explain_attend(ActType::kI8, Isa::kReference), UnsupportedError);
+}
+
+TEST(AttendTableTest, HasAProductForEveryFastLevel) {
+  for (const Isa isa : fast_isas()) {
+    for (const ActType type : kFloatTypes) {
+      const detail::AttendChoice choice = detail::select_attend(type, isa);
+      ASSERT_NE(choice.product, nullptr);
+      EXPECT_LE(choice.kernel->isa, isa);
+      EXPECT_LE(choice.product->isa, isa);
+      EXPECT_EQ(choice.product->k_per_word, choice.kernel->k_per_word);
+      // The best kernel of a level is not passed over for want of a product.
+      for (const detail::AttendKernel& row : detail::attend_kernels()) {
+        if (row.type != type || row.isa > isa) continue;
+        EXPECT_EQ(&row, choice.kernel);
+        break;
+      }
+    }
+  }
 }
 
 }  // namespace
