@@ -44,7 +44,7 @@ std::int64_t product_rows(std::int64_t rows, std::int64_t tile) {
 
 /// Sizes that depend on kernel and shape only.
 struct Layout {
-  std::int64_t panel, per_word;
+  std::int64_t panel, per_word, multiple;
   std::int64_t key_words;    ///< words of a query or key
   std::int64_t value_words;  ///< words of a column of values
   std::int64_t q_pitch, score_pitch, acc_pitch;
@@ -52,10 +52,10 @@ struct Layout {
   std::int64_t tile_rows;  ///< queries of a tile
   std::int64_t tiles;      ///< of one head
 
-  Layout(const MatmulKernel& product, const AttendArgs& args)
-      : panel(product.panel), per_word(product.k_per_word) {
-    key_words = ceil_div(args.head_width, per_word);
-    value_words = ceil_div(args.keys, per_word);
+  Layout(const AttendProduct& product, const AttendArgs& args)
+      : panel(product.panel), per_word(product.k_per_word), multiple(product.words_multiple) {
+    key_words = words(args.head_width);
+    value_words = words(args.keys);
     q_pitch = round_up(key_words, 16);
     block = round_up(ceil_div(args.keys, ceil_div(args.keys, kBlockKeys)), panel);
     score_pitch = block + 16;  // the odd line keeps rows out of each other's cache sets
@@ -65,6 +65,10 @@ struct Layout {
     tile_rows = std::max(tile, floats / score_pitch / tile * tile);
     tile_rows = std::min(tile_rows, round_up(args.queries, tile));
     tiles = ceil_div(args.queries, tile_rows);
+  }
+  /// Words of a depth of `count` elements.
+  [[nodiscard]] std::int64_t words(std::int64_t count) const {
+    return round_up(ceil_div(count, per_word), multiple);
   }
   [[nodiscard]] std::int64_t keys_size(std::int64_t keys) const {
     return round_up(keys, panel) * key_words;
@@ -118,7 +122,7 @@ class TileMask {
 class HeadAttention {
  public:
   HeadAttention(const AttendChoice& choice, const AttendArgs& args, const Layout& layout)
-      : fn_(*choice.kernel->fn), product_(*choice.product), args_(args), layout_(layout) {
+      : fn_(*choice.kernel->fn), product_(choice.product), args_(args), layout_(layout) {
     const std::int64_t rows = layout.tile_rows;
     const std::int64_t numbers = round_up(rows, 16);
     float* next = thread_scratch(
@@ -140,7 +144,13 @@ class HeadAttention {
     ahead_.q_step = 1;
     ahead_.k_step = ceil_div(args.keys, args.queries);
     ahead_.bytes = args.head_width * act_size(args.q.type);
+    if (product_.begin != nullptr) product_.begin();
   }
+  ~HeadAttention() {
+    if (product_.end != nullptr) product_.end();
+  }
+  HeadAttention(const HeadAttention&) = delete;
+  HeadAttention& operator=(const HeadAttention&) = delete;
 
   /// Packs keys and values of head `index` of all sequences' heads.
   void begin_head(std::int64_t index) {
@@ -201,7 +211,7 @@ class HeadAttention {
     const std::int64_t count = std::min(layout_.block, args_.keys - block);
     const std::int64_t seen = std::min(mask.seen() - block, count);
     const std::int64_t weighed = std::clamp<std::int64_t>(mask.weighed() - block, 0, count);
-    const std::int64_t words = ceil_div(weighed, layout_.per_word);
+    const std::int64_t words = layout_.words(weighed);
     multiply({.a = q_, .pitch = layout_.q_pitch, .words = layout_.key_words, .rows = rows},
              keys_ + block * layout_.key_words, layout_.key_words, seen,
              {scores_, layout_.score_pitch, false});
@@ -241,28 +251,29 @@ class HeadAttention {
   void multiply(const Left& left, const Word* b, std::int64_t panel_words, std::int64_t columns,
                 const Result& result) const {
     const std::int64_t panel = layout_.panel;
-    const std::int64_t rows = product_rows(left.rows, product_.tile_rows);
+    const bool whole = product_.whole_tiles;
+    const std::int64_t rows = whole ? left.rows : product_rows(left.rows, product_.tile_rows);
     for (std::int64_t column = 0; column < columns; column += panel) {
-      product_.fn->panel({.a = left.a,
-                          .a_stride = left.pitch,
-                          .a_layout = ALayout::kRows,
-                          .b = b + column * panel_words,
-                          .words = left.words,
-                          .c = result.c + column,
-                          .ldc = result.pitch,
-                          .rows = rows,
-                          .cols = 2 * (columns - column) > panel ? panel : panel / 2,
-                          .accumulate = result.accumulate,
-                          .bias = nullptr,
-                          .residual = nullptr,
-                          .ld_residual = 0,
-                          .ahead = nullptr,
-                          .ahead_lines = 0});
+      product_.multiply({.a = left.a,
+                         .a_stride = left.pitch,
+                         .a_layout = ALayout::kRows,
+                         .b = b + column * panel_words,
+                         .words = left.words,
+                         .c = result.c + column,
+                         .ldc = result.pitch,
+                         .rows = rows,
+                         .cols = whole || 2 * (columns - column) > panel ? panel : panel / 2,
+                         .accumulate = result.accumulate,
+                         .bias = nullptr,
+                         .residual = nullptr,
+                         .ld_residual = 0,
+                         .ahead = nullptr,
+                         .ahead_lines = 0});
     }
   }
 
   const AttendFunctions& fn_;
-  const MatmulKernel& product_;
+  const AttendProduct& product_;
   const AttendArgs& args_;
   const Layout& layout_;
   std::int64_t head_ = 0;  ///< sequence * heads + head
@@ -279,7 +290,7 @@ class HeadAttention {
 }  // namespace
 
 void run_attend(const AttendChoice& choice, const AttendArgs& args) {
-  const Layout layout(*choice.product, args);
+  const Layout layout(choice.product, args);
   const std::int64_t tiles = args.sequences * args.heads * layout.tiles;
   parallel_for(0, tiles, 1, [&](std::int64_t begin, std::int64_t end) {
     HeadAttention attention(choice, args, layout);

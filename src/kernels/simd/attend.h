@@ -100,7 +100,8 @@ void pack_values(const HeadPack& pack) noexcept {
     }
     for_vectors<V>(0, pack.rows.width, [&](std::int64_t d, auto n) {
       Word* const to = pack.dst + d / pack.panel * pack.panel * pack.words + word * pack.panel;
-      W::values(keys, d, n).store(to + d % pack.panel);
+      const V v = keys[0] == nullptr ? V::zero() : W::values(keys, d, n);
+      v.store(to + d % pack.panel);
     });
   }
 }
