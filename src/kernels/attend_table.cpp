@@ -15,17 +15,20 @@ constexpr AttendKernel kTable[] = {
     {"reference", Isa::kReference, ActType::kBf16, 1, 1, nullptr},
 };
 
-// The words of a float32 product say nothing about the kind that it was written for, so any of
-// them serves.
-const MatmulKernel* product_of(const AttendKernel& kernel, Isa isa) noexcept {
+// Best product of the kernel's type whose words and panels are those that the kernel packs.
+AttendProduct product_of(const AttendKernel& kernel, Isa isa) noexcept {
   const Compute compute = kernel.type == ActType::kF32 ? Compute::kF32 : Compute::kBf16;
   for (const MatmulKernel& row : matmul_kernels()) {
     if (row.compute == compute && row.isa <= isa && row.fn != nullptr &&
         row.k_per_word == kernel.k_per_word && row.panel % kernel.lanes == 0) {
-      return &row;
+      return {.isa = row.isa,
+              .tile_rows = row.tile_rows,
+              .panel = row.panel,
+              .k_per_word = row.k_per_word,
+              .multiply = row.fn->panel};
     }
   }
-  return nullptr;
+  return {};
 }
 
 }  // namespace
@@ -35,8 +38,9 @@ std::span<const AttendKernel> attend_kernels() noexcept { return kTable; }
 AttendChoice select_attend(ActType type, Isa isa) noexcept {
   for (const AttendKernel& row : kTable) {
     if (row.type != type || row.isa > isa) continue;
-    if (row.fn == nullptr) return {&row, nullptr};
-    if (const MatmulKernel* product = product_of(row, isa)) return {&row, product};
+    if (row.fn == nullptr) return {&row, {}};
+    const AttendProduct product = product_of(row, isa);
+    if (product.multiply != nullptr) return {&row, product};
   }
   return {};  // not reached for the floating types
 }
