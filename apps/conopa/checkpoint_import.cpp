@@ -24,6 +24,7 @@ std::string format_of(const TensorSource& source) {
   if (const auto* pth = dynamic_cast<const PthFile*>(&source)) {
     return pth->is_legacy() ? "PyTorch (legacy)" : "PyTorch";
   }
+  if (dynamic_cast<const GgufFile*>(&source) != nullptr) return "GGUF";
   const std::filesystem::path path(source.where());
   if (path.extension() == ".json") return "sharded";
   return path.extension() == ".npz" || path.extension() == ".npy" ? "NumPy" : "safetensors";
@@ -123,19 +124,23 @@ ImportPlan plan_import(const ImportOptions& options) {
     for (const std::string& skipped : pth->skipped()) log_info("not a tensor: {}", skipped);
   }
   const arch::TensorIndex index = index_of(*plan.source);
-  plan.spec =
-      options.preset.empty() ? infer_spec(options, index) : arch::preset_spec(options.preset);
+  plan.described = read_gguf_model(*plan.source);
+  const bool inferred = options.preset.empty() && !plan.described;
+  plan.spec = inferred                 ? infer_spec(options, index)
+              : options.preset.empty() ? plan.described->spec
+                                       : arch::preset_spec(options.preset);
   apply_settings(plan.spec, options.settings, kSet);
   plan.spec.resolve();
-  if (options.preset.empty()) log_doubts(plan.spec, options.settings);
+  if (inferred) log_doubts(plan.spec, options.settings);
   const arch::TensorTable table(plan.spec);
-  plan.scheme = arch::best_scheme(plan.spec, index);
+  plan.scheme = plan.described ? "canonical" : arch::best_scheme(plan.spec, index);
   plan.keys = arch::compare_keys(table, plan.scheme, index);
   plan.training = training_state(*plan.source);
   return plan;
 }
 
-std::vector<NamedTensor> import_tensors(const ImportPlan& plan, DType dtype, std::uint64_t seed) {
+std::vector<NamedTensor> import_tensors(const ImportPlan& plan, std::optional<DType> dtype,
+                                        std::uint64_t seed) {
   const arch::TensorTable table(plan.spec);
   std::set<std::string> fresh(plan.keys.missing.begin(), plan.keys.missing.end());
   for (const arch::KeyReport::Reshaped& reshaped : plan.keys.reshaped) fresh.insert(reshaped.name);
@@ -152,7 +157,7 @@ std::vector<NamedTensor> import_tensors(const ImportPlan& plan, DType dtype, std
     if (const std::int64_t bad = count_nonfinite(value); bad > 0) {
       log_warning("{} has {} values that are not finite", entry.name, bad);
     }
-    out.push_back({entry.name, cast_floats(value, dtype, entry.name)});
+    out.push_back({entry.name, dtype ? cast_floats(value, *dtype, entry.name) : value});
   }
   return out;
 }
