@@ -14,6 +14,7 @@
 #include "conopa/core/error.h"
 #include "conopa/core/system.h"
 #include "gguf_model.h"
+#include "llama_gguf.h"
 #include "model_store.h"
 #include "model_text.h"
 #include "tensor_cast.h"
@@ -55,6 +56,11 @@ Written write_own_gguf(const StoredModel& model, const Options& options) {
   return {.scheme = "canonical", .tensors = export_gguf(model, element_type(options), options.out)};
 }
 
+Written write_llama_gguf(const StoredModel& model, const Options& options) {
+  return {.scheme = "llama.cpp",
+          .tensors = export_llama_gguf(model, element_type(options), options.out)};
+}
+
 /// A kind of file that `--to` names.
 struct Format {
   std::string_view name;
@@ -72,7 +78,11 @@ constexpr std::array kFormats{
     Format{.name = "gguf",
            .help = "GGUF with spec, preprocessing and class names, which `conopa import` reads",
            .suffix = ".gguf",
-           .write = write_own_gguf}};
+           .write = write_own_gguf},
+    Format{.name = "llama-gguf",
+           .help = "GGUF of the blocks alone, which stock llama.cpp runs on input embeddings",
+           .suffix = ".gguf",
+           .write = write_llama_gguf}};
 
 const Format& find_format(std::string_view name) {
   return *std::ranges::find(kFormats, name, &Format::name);  // the parser has checked it

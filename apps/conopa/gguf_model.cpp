@@ -17,16 +17,6 @@ constexpr std::string_view kSpec = "conopa.";
 constexpr std::string_view kTransform = "preprocessor.";
 constexpr std::string_view kClassNames = "classes.names";
 
-/// The block type of byte rows, by the spec's field for the form of the weights.
-const GgufType* block_type(const GgufEntries& entries) {
-  const auto found = std::ranges::find(entries, "conopa.weights", &GgufEntries::value_type::first);
-  if (found == entries.end()) return nullptr;
-  std::string name = found->second.describe();
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
-  const GgufType* type = find_gguf_type(std::string_view(name));
-  return type == nullptr || type->dtype ? nullptr : type;
-}
-
 GgufTensor stored_tensor(const StoredModel& model, const std::string& name, const GgufType* block,
                          std::optional<DType> dtype) {
   const HostTensor tensor = model.weights->read(name);  // a view of the file
@@ -39,6 +29,15 @@ GgufTensor stored_tensor(const StoredModel& model, const std::string& name, cons
 }
 
 }  // namespace
+
+const GgufType* block_type(const GgufEntries& entries) {
+  const auto found = std::ranges::find(entries, "conopa.weights", &GgufEntries::value_type::first);
+  if (found == entries.end()) return nullptr;
+  std::string name = found->second.describe();
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
+  const GgufType* type = find_gguf_type(std::string_view(name));
+  return type == nullptr || type->dtype ? nullptr : type;
+}
 
 void append_model_entries(GgufEntries& out, const StoredModel& model) {
   append_gguf_fields(out, kSpec, model.spec);

@@ -35,6 +35,9 @@ struct GgufModel {
 /// @throws ConfigError, FormatError naming the file if the metadata is damaged.
 [[nodiscard]] std::optional<GgufModel> read_gguf_model(const TensorSource& source);
 
+/// The block type of U8 rows, by the entry of the spec's weights; null if they are no blocks.
+[[nodiscard]] const GgufType* block_type(const GgufEntries& entries);
+
 /// Appends what makes a file self-describing: spec, preprocessing and class names.
 void append_model_entries(GgufEntries& out, const StoredModel& model);
 
