@@ -1,8 +1,5 @@
 #include "gguf_model.h"
 
-#include <algorithm>
-#include <cctype>
-
 #include "conopa/arch/tensor_table.h"
 #include "conopa/core/error.h"
 #include "conopa/io/gguf_fields.h"
@@ -17,27 +14,20 @@ constexpr std::string_view kSpec = "conopa.";
 constexpr std::string_view kTransform = "preprocessor.";
 constexpr std::string_view kClassNames = "classes.names";
 
-GgufTensor stored_tensor(const StoredModel& model, const std::string& name, const GgufType* block,
+GgufTensor stored_tensor(const TensorSource& weights, const std::string& name,
                          std::optional<DType> dtype) {
-  const HostTensor tensor = model.weights->read(name);  // a view of the file
-  if (tensor.dtype() == DType::kU8) return gguf_tensor(name, tensor, block);
-  GgufTensor out = gguf_tensor(name, tensor);
-  if (!dtype || !is_floating(tensor.dtype())) return out;
-  out.type = *find_gguf_type(*dtype);
-  out.load = [name, tensor, dtype] { return cast_floats(tensor, *dtype, name); };
-  return out;
+  const TensorInfo& info = weights.info(name);
+  const GgufType* type = info.dtype ? find_gguf_type(*info.dtype) : nullptr;
+  if (type == nullptr) {
+    throw UnsupportedError(weights.where(), "GGUF has no element type {}, which {} has",
+                           info.dtype_name, name);
+  }
+  if (dtype && is_floating(*info.dtype)) type = find_gguf_type(*dtype);
+  return {name, *type, info.shape,
+          [&weights, name, type] { return cast_floats(weights.read(name), *type->dtype, name); }};
 }
 
 }  // namespace
-
-const GgufType* block_type(const GgufEntries& entries) {
-  const auto found = std::ranges::find(entries, "conopa.weights", &GgufEntries::value_type::first);
-  if (found == entries.end()) return nullptr;
-  std::string name = found->second.describe();
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
-  const GgufType* type = find_gguf_type(std::string_view(name));
-  return type == nullptr || type->dtype ? nullptr : type;
-}
 
 void append_model_entries(GgufEntries& out, const StoredModel& model) {
   append_gguf_fields(out, kSpec, model.spec);
@@ -54,11 +44,10 @@ std::size_t export_gguf(const StoredModel& model, std::optional<DType> dtype,
       {std::string(kArchitectureKey), GgufValue::string(std::string(kArchitecture))},
       {"general.quantization_version", GgufValue::u32(2)}};
   append_model_entries(entries, model);
-  const GgufType* block = block_type(entries);
   std::vector<GgufTensor> tensors;
   const arch::TensorTable table(model.spec);
   for (const arch::TensorEntry& entry : table.entries()) {
-    tensors.push_back(stored_tensor(model, entry.name, block, dtype));
+    tensors.push_back(stored_tensor(*model.weights, entry.name, dtype));
   }
   write_gguf(path, entries, tensors);
   return tensors.size();

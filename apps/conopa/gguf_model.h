@@ -14,7 +14,7 @@ namespace conopa::app {
 
 /// Writes a model as a GGUF file of the architecture `conopa`, atomically: the spec's fields as
 /// `conopa.*`, those of the preprocessing as `preprocessor.*`, class names as `classes.names`, and
-/// the tensors under canonical names. U8 rows become the block type that the spec's weights name.
+/// the tensors under canonical names.
 ///
 /// @param dtype  of the floating-point tensors; nothing: as they are.
 /// @return how many tensors were written.
@@ -34,9 +34,6 @@ struct GgufModel {
 /// Reads what export_gguf wrote; nothing if the file is of another architecture.
 /// @throws ConfigError, FormatError naming the file if the metadata is damaged.
 [[nodiscard]] std::optional<GgufModel> read_gguf_model(const TensorSource& source);
-
-/// The block type of U8 rows, by the entry of the spec's weights; null if they are no blocks.
-[[nodiscard]] const GgufType* block_type(const GgufEntries& entries);
 
 /// Appends what makes a file self-describing: spec, preprocessing and class names.
 void append_model_entries(GgufEntries& out, const StoredModel& model);

@@ -101,8 +101,8 @@ GgufEntries llama_entries(const StoredModel& model) {
 /// Collects the tensors of the file.
 class LlamaTensors {
  public:
-  LlamaTensors(const StoredModel& model, std::optional<DType> dtype, const GgufType* block)
-      : model_(model), dtype_(dtype), block_(block) {}
+  LlamaTensors(const StoredModel& model, std::optional<DType> dtype)
+      : model_(model), dtype_(dtype) {}
 
   /// Weight and, if the model has one, bias of a layer, in equal parts by rows if it has several
   /// names there.
@@ -133,16 +133,11 @@ class LlamaTensors {
   }
 
   void add_part(std::string name, const std::string& ours, const HostTensor& part) {
-    if (part.dtype() == DType::kU8) {
-      tensors_.push_back(gguf_tensor(std::move(name), part, block_));
-      return;
-    }
     if (!is_floating(part.dtype())) {
-      throw UnsupportedError(
-          model_.path.string(),
-          "llama.cpp has no {} weights, which {} is made of; export the model in "
-          "float, q8_0 or q4_0",
-          dtype_name(part.dtype()), ours);
+      throw UnsupportedError(model_.path.string(),
+                             "llama.cpp has no {} weights, which {} is made of; export a model "
+                             "in float",
+                             dtype_name(part.dtype()), ours);
     }
     const bool keeps = part.dtype() != DType::kF64;  // which llama.cpp does not multiply
     const DType matrix = dtype_.value_or(keeps ? part.dtype() : DType::kF32);
@@ -155,7 +150,6 @@ class LlamaTensors {
 
   const StoredModel& model_;
   std::optional<DType> dtype_;
-  const GgufType* block_;
   std::vector<GgufTensor> tensors_;
 };
 
@@ -202,7 +196,7 @@ std::size_t export_llama_gguf(const StoredModel& model, std::optional<DType> dty
   if (model.spec.num_classes > 0) {
     entries.emplace_back("classes.bias", floats(model.weights->read(head + ".bias").to_f32()));
   }
-  LlamaTensors tensors(model, dtype, block_type(entries));
+  LlamaTensors tensors(model, dtype);
   if (model.spec.num_classes > 0) {
     tensors.matrix(head + ".weight", "token_embd.weight");
   } else {
