@@ -11,6 +11,7 @@
 #include "conopa/core/error.h"
 #include "conopa/core/log.h"
 #include "conopa/io/checkpoint.h"
+#include "conopa/io/quantised.h"
 #include "model_store.h"
 #include "settings.h"
 #include "tensor_cast.h"
@@ -26,6 +27,7 @@ std::string format_of(const TensorSource& source) {
   }
   if (dynamic_cast<const GgufFile*>(&source) != nullptr) return "GGUF";
   const std::filesystem::path path(source.where());
+  if (path.extension() == ".gguf") return "GGUF";  // behind a view of its int8 matrices
   if (path.extension() == ".json") return "sharded";
   return path.extension() == ".npz" || path.extension() == ".npy" ? "NumPy" : "safetensors";
 }
@@ -108,6 +110,13 @@ void log_doubts(const arch::EncoderSpec& spec, const std::vector<std::string>& s
   for (const std::string& doubt : family.doubts(spec)) log_info("{}", doubt);
 }
 
+/// A matrix that stays quantised, see kept_form.
+std::optional<QuantMatrix> stored_matrix(const ImportPlan& plan, std::optional<DType> dtype,
+                                         const std::string& name) {
+  if (!kept_form(plan, dtype)) return std::nullopt;
+  return plan.source->read_quantised(name);
+}
+
 }  // namespace
 
 ImportPlan plan_import(const ImportOptions& options) {
@@ -139,6 +148,10 @@ ImportPlan plan_import(const ImportOptions& options) {
   return plan;
 }
 
+std::optional<QuantForm> kept_form(const ImportPlan& plan, std::optional<DType> dtype) {
+  return plan.described && !dtype ? plan.source->quant_form() : std::nullopt;
+}
+
 std::vector<NamedTensor> import_tensors(const ImportPlan& plan, std::optional<DType> dtype,
                                         std::uint64_t seed) {
   const arch::TensorTable table(plan.spec);
@@ -151,6 +164,12 @@ std::vector<NamedTensor> import_tensors(const ImportPlan& plan, std::optional<DT
   std::vector<NamedTensor> out;
   for (const arch::TensorEntry& entry : table.entries()) {
     const arch::ForeignTensor foreign = table.foreign(entry.name, plan.scheme);
+    const auto matrix =
+        fresh.contains(entry.name) ? std::nullopt : stored_matrix(plan, dtype, entry.name);
+    if (matrix) {
+      append_quantised(out, entry.name, *matrix);
+      continue;
+    }
     const HostTensor value = fresh.contains(entry.name)
                                  ? arch::initial_tensor(entry, seed)
                                  : arch::own_part(foreign, entry, plan.source->read(foreign.name));

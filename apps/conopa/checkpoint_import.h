@@ -44,6 +44,10 @@ struct ImportPlan {
 ///         the tensors, ConfigError if preset or settings do not fit.
 [[nodiscard]] ImportPlan plan_import(const ImportOptions& options);
 
+/// The form that quantised matrices keep: that of a described file, unless `dtype` is given.
+[[nodiscard]] std::optional<QuantForm> kept_form(const ImportPlan& plan,
+                                                 std::optional<DType> dtype);
+
 /// Tensors by canonical name, their floats as `dtype` (nothing: as they are stored); those that are
 /// missing or reshaped get their initial values.
 /// @throws FormatError if nothing fits, a value does not fit `dtype` or the file is damaged.

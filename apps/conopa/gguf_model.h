@@ -14,7 +14,7 @@ namespace conopa::app {
 
 /// Writes a model as a GGUF file of the architecture `conopa`, atomically: the spec's fields as
 /// `conopa.*`, those of the preprocessing as `preprocessor.*`, class names as `classes.names`, and
-/// the tensors under canonical names.
+/// the tensors under canonical names, quantised matrices as they are stored.
 ///
 /// @param dtype  of the floating-point tensors; nothing: as they are.
 /// @return how many tensors were written.

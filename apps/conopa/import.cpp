@@ -140,11 +140,13 @@ void import_model(const Context& context, const Options& options, const ImportPl
                  .transform = transform(plan),
                  .class_names = class_names(options, plan),
                  .tensors = {},
+                 .weight_format = {},
                  .readme = {}};
   apply_settings(model.transform, options.preprocess, "--preprocess");
   model.transform.validate();
   if (options.dry_run) return;
   model.readme = card(context, options, plan);
+  model.weight_format = kept_form(plan, element_type(options, plan));
   model.tensors = import_tensors(plan, element_type(options, plan), options.import.seed);
   save_model(options.out, model, options.force);
 }

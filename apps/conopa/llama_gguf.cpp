@@ -124,11 +124,26 @@ class LlamaTensors {
 
  private:
   void add(const std::string& ours, std::string_view kind, const std::vector<std::string>& theirs) {
+    if (const std::optional<QuantMatrix> matrix = model_.weights->read_quantised(ours)) {
+      add_quantised(*matrix, kind, theirs);
+      return;
+    }
     const HostTensor whole = model_.weights->read(ours);  // a view of the file
     const std::int64_t rows = whole.dim(0) / std::ssize(theirs);
     for (std::size_t i = 0; i < theirs.size(); ++i) {
       const HostTensor part = whole.rows(static_cast<std::int64_t>(i) * rows, rows);
       add_part(theirs[i] + std::string(kind), ours, part);
+    }
+  }
+
+  /// Blocks lie along the rows, so that parts by rows are the same bytes.
+  void add_quantised(const QuantMatrix& whole, std::string_view kind,
+                     const std::vector<std::string>& theirs) {
+    QuantMatrix part = whole;
+    part.rows = whole.rows / std::ssize(theirs);
+    for (std::size_t i = 0; i < theirs.size(); ++i) {
+      part.values = whole.values.rows(static_cast<std::int64_t>(i) * part.rows, part.rows);
+      tensors_.push_back(gguf_tensor(theirs[i] + std::string(kind), part));
     }
   }
 
@@ -189,6 +204,11 @@ std::size_t export_llama_gguf(const StoredModel& model, std::optional<DType> dty
                            "llama.cpp cannot run the blocks of this model: {}; use --to gguf for a "
                            "file of the whole model",
                            *obstacle);
+  }
+  if (model.weights->quant_form() == QuantForm::kInt8) {
+    throw UnsupportedError(model.path.string(),
+                           "llama.cpp has no int8 weights with a scale a row, which this model is "
+                           "made of; quantise the float model to q8_0 or q4_0");
   }
   check_weights(model);
   GgufEntries entries = llama_entries(model);

@@ -23,11 +23,12 @@ namespace conopa::app {
 /// Queries and keys keep their order of rows: `llama` rotates adjacent pairs too. The head is the
 /// token embedding, which llama.cpp also takes for the output; its bias, for which `llama` has no
 /// tensor, is the metadata `classes.bias`. Spec, preprocessing and class names go in as in
-/// export_gguf. Vectors are F32.
+/// export_gguf. Vectors are F32,
+/// Q8_0 and Q4_0 matrices stay what they are.
 ///
 /// @param dtype  of the matrices; nothing: as they are (F64 becomes F32).
 /// @return how many tensors were written.
-/// @throws UnsupportedError naming the obstacle; otherwise as export_gguf.
+/// @throws UnsupportedError naming the obstacle, and for int8 weights; otherwise as export_gguf.
 std::size_t export_llama_gguf(const StoredModel& model, std::optional<DType> dtype,
                               const std::filesystem::path& path);
 

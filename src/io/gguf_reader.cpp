@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "conopa/core/error.h"
@@ -14,8 +13,13 @@ namespace {
 
 constexpr std::string_view kDamaged = "the GGUF file is damaged, copy or download it again";
 
-/// Block types whose rows model folders hold as bytes.
-constexpr std::array<std::string_view, 2> kReadableBlocks{"Q8_0", "Q4_0"};
+/// The quantised form of a block type; nothing for those that cannot be read.
+std::optional<QuantForm> form_of(const GgufType* type) {
+  if (type == nullptr || type->dtype) return std::nullopt;
+  if (type->name == "Q8_0") return QuantForm::kQ8_0;
+  if (type->name == "Q4_0") return QuantForm::kQ4_0;
+  return std::nullopt;
+}
 
 /// Bytes of a tensor; nothing if its rows are no whole blocks or the number overflows.
 std::optional<std::int64_t> byte_count(const GgufType& type, const Shape& shape) {
@@ -32,11 +36,7 @@ std::optional<std::int64_t> byte_count(const GgufType& type, const Shape& shape)
 TensorInfo describe(const GgufTensorEntry& entry, const GgufType* type) {
   if (type == nullptr) return {std::nullopt, fmt::format("type {}", entry.type), entry.shape};
   TensorInfo info{type->dtype, std::string(type->name), entry.shape};
-  if (!info.shape.empty() &&
-      std::ranges::find(kReadableBlocks, type->name) != kReadableBlocks.end()) {
-    info.dtype = DType::kU8;
-    info.shape.back() = info.shape.back() / type->block * type->bytes;
-  }
+  if (form_of(type)) info.dtype = DType::kF32;  // when read
   return info;
 }
 
@@ -67,9 +67,11 @@ GgufFile::Range GgufFile::range_of(const GgufTensorEntry& entry, const GgufType*
 
 void GgufFile::add_tensors(const GgufHeader& header, std::int64_t data_begin) {
   ranges_.reserve(header.tensors.size());
+  forms_.reserve(header.tensors.size());
   for (const GgufTensorEntry& entry : header.tensors) {
     const GgufType* type = find_gguf_type(entry.type);
     ranges_.push_back(range_of(entry, type, header, data_begin));
+    forms_.push_back(form_of(type));
     add(entry.name, describe(entry, type));
   }
   std::vector<std::size_t> order;
@@ -114,9 +116,43 @@ const GgufValue* GgufFile::find(std::string_view key) const noexcept {
   return nullptr;
 }
 
-HostTensor GgufFile::load(std::size_t index) const {
+QuantMatrix GgufFile::matrix(std::size_t index) const {
+  const Shape& shape = info_at(index).shape;
+  QuantMatrix out{.form = *forms_[index],
+                  .rows = shape.empty() ? 1 : shape.front(),
+                  .columns = shape.empty() ? 1 : shape.back(),
+                  .values = {},
+                  .scale = {}};
+  for (std::size_t i = 1; i + 1 < shape.size(); ++i) out.rows *= shape[i];
+  if (shape.size() == 1) out.rows = 1;
   const Range& range = ranges_[index];
+  out.values = HostTensor(DType::kU8, {out.rows, out.row_bytes()},
+                          file_->view(range.begin, range.length), file_);
+  if (finite_scales(out)) return out;
+  throw FormatError(where(), "expected finite scales in {}, found NaN or infinity; {}",
+                    printable(names()[index]), kDamaged);
+}
+
+std::optional<QuantMatrix> GgufFile::read_quantised(std::string_view name) const {
+  const std::size_t index = index_of(name);
+  if (!forms_[index] || info_at(index).shape.size() != 2) return std::nullopt;
+  return matrix(index);
+}
+
+std::optional<QuantForm> GgufFile::quant_form() const noexcept {
+  std::optional<QuantForm> out;
+  for (const std::optional<QuantForm>& form : forms_) {
+    if (!form) continue;
+    if (out && out != form) return std::nullopt;
+    out = form;
+  }
+  return out;
+}
+
+HostTensor GgufFile::load(std::size_t index) const {
   const TensorInfo& info = info_at(index);
+  if (forms_[index]) return dequantise_matrix(matrix(index)).reshaped(info.shape);
+  const Range& range = ranges_[index];
   return view_or_copy(*info.dtype, info.shape, {file_->view(range.begin, range.length), file_});
 }
 

@@ -1,3 +1,4 @@
+#include <array>
 #include <unordered_set>
 
 #include "conopa/core/error.h"
@@ -104,21 +105,20 @@ void pad(AtomicFile& file) {
 
 }  // namespace
 
-GgufTensor gguf_tensor(std::string name, HostTensor tensor, const GgufType* type) {
-  Shape shape = tensor.shape();
-  if (type == nullptr) type = find_gguf_type(tensor.dtype());
+GgufTensor gguf_tensor(std::string name, HostTensor tensor) {
+  const GgufType* type = find_gguf_type(tensor.dtype());
   if (type == nullptr) {
     throw UnsupportedError(name, "GGUF has no element type {}; convert the tensor to another",
                            dtype_name(tensor.dtype()));
   }
-  if (!type->dtype) {
-    if (tensor.dtype() != DType::kU8 || shape.empty() || shape.back() % type->bytes != 0) {
-      throw FormatError(name, "expected U8 rows of whole {}-byte {} blocks, found {} {}",
-                        type->bytes, type->name, dtype_name(tensor.dtype()), to_string(shape));
-    }
-    shape.back() = shape.back() / type->bytes * type->block;
-  }
-  return {std::move(name), *type, std::move(shape), [held = std::move(tensor)] { return held; }};
+  return {std::move(name), *type, tensor.shape(), [held = std::move(tensor)] { return held; }};
+}
+
+GgufTensor gguf_tensor(std::string name, const QuantMatrix& matrix) {
+  constexpr std::array<std::string_view, 3> kTypes{"I8", "Q8_0", "Q4_0"};  // by QuantForm
+  const GgufType* type = find_gguf_type(kTypes[static_cast<std::size_t>(matrix.form)]);
+  return {std::move(name), *type, Shape{matrix.rows, matrix.columns},
+          [held = matrix.values] { return held; }};
 }
 
 void write_gguf(const std::filesystem::path& path, const GgufEntries& entries,

@@ -8,11 +8,13 @@
 #include "conopa/arch/init.h"
 #include "conopa/arch/registry.h"
 #include "conopa/core/error.h"
+#include "conopa/engine/quantise.h"
 #include "tests/app/command_run.h"
 
 namespace conopa {
 namespace {
 
+using arch::EncoderSpec;
 using testing::CommandResult;
 using ::testing::HasSubstr;
 using testing::message_of;
@@ -88,6 +90,42 @@ TEST(GgufModelTest, ComesBackByImportWithTheSameBytes) {
       EXPECT_EQ(result.log, "");
       expect_same_model(dir / "back", dir / "m");
     }
+  }
+}
+
+TEST(GgufModelTest, KeepsQuantisedMatrices) {
+  EncoderSpec spec = testing::small_spec();
+  spec.dim = 32;
+  spec.mlp_hidden = 40;  // the down projection has no whole blocks and stays float
+  spec.resolve();
+  for (const QuantForm form : {QuantForm::kInt8, QuantForm::kQ8_0, QuantForm::kQ4_0}) {
+    const TempDir dir;
+    write_model(dir / "float", spec, DType::kF32);
+    const app::StoredModel model = app::open_model(dir / "float");
+    app::save_model(dir / "m",
+                    {.spec = spec,
+                     .transform = model.transform,
+                     .class_names = {"a", "b", "c"},
+                     .tensors = engine::quantise_weights(spec, *model.weights, {.form = form}),
+                     .weight_format = form,
+                     .readme = "# model\n"},
+                    false);
+
+    const CommandResult written =
+        run_command({"export", dir / "m", "--to", "gguf", "--out", dir / "m.gguf"});
+    ASSERT_EQ(written.code, 0) << written.error;
+    const CommandResult result = run_command({"import", dir / "m.gguf", "--out", dir / "back"});
+    ASSERT_EQ(result.code, 0) << result.error;
+    expect_same_model(dir / "back", dir / "m");
+
+    const CommandResult wide =
+        run_command({"import", dir / "m.gguf", "--dtype", "f32", "--out", dir / "wide"});
+    ASSERT_EQ(wide.code, 0) << wide.error;
+    const app::StoredModel quantised = app::open_model(dir / "m");
+    const app::StoredModel plain = app::open_model(dir / "wide");
+    EXPECT_EQ(plain.weights->quant_form(), std::nullopt);
+    const std::string name = "blocks.0.attn.qkv.weight";
+    EXPECT_EQ(plain.weights->read(name).to_f32(), quantised.weights->read(name).to_f32());
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "conopa/arch/init.h"
 #include "conopa/core/error.h"
+#include "conopa/engine/quantise.h"
 #include "conopa/io/gguf.h"
 #include "tests/app/command_run.h"
 
@@ -119,6 +120,40 @@ TEST(LlamaGgufTest, ConvertsMatricesAndKeepsVectorsWide) {
   EXPECT_EQ(file->info("blk.0.ffn_up.weight").dtype, DType::kF16);
   EXPECT_EQ(file->info("blk.0.attn_norm.weight").dtype, DType::kF32);
   EXPECT_EQ(file->info("blk.0.attn_q.bias").dtype, DType::kF32);
+}
+
+TEST(LlamaGgufTest, PassesBlocksThroughAndRefusesInt8) {
+  const EncoderSpec spec = causal_spec([](EncoderSpec& s) {
+    s.dim = 32;
+    s.mlp_hidden = 0;
+  });
+  for (const QuantForm form : {QuantForm::kQ8_0, QuantForm::kQ4_0, QuantForm::kInt8}) {
+    const TempDir dir;
+    write_model(dir / "float", spec);
+    const app::StoredModel model = app::open_model(dir / "float");
+    app::save_model(dir / "m",
+                    {.spec = spec,
+                     .transform = model.transform,
+                     .class_names = {},
+                     .tensors = engine::quantise_weights(spec, *model.weights, {.form = form}),
+                     .weight_format = form,
+                     .readme = {}},
+                    false);
+    const CommandResult result = export_model(dir, spec, {"--dtype", "f16"});
+    if (form == QuantForm::kInt8) {
+      EXPECT_THAT(result.error, HasSubstr("q8_0 or q4_0"));
+      continue;
+    }
+    ASSERT_EQ(result.code, 0) << result.error;
+    const auto file = GgufFile::open(dir / "m.gguf");
+    const app::StoredModel stored = app::open_model(dir / "m");
+    const HostTensor qkv = stored.weights->read_quantised("blocks.0.attn.qkv.weight")->values;
+    const std::optional<QuantMatrix> keys = file->read_quantised("blk.0.attn_k.weight");
+    ASSERT_TRUE(keys.has_value());
+    EXPECT_EQ(keys->form, form);
+    EXPECT_TRUE(std::ranges::equal(keys->values.bytes(), qkv.rows(32, 32).bytes()));
+    EXPECT_EQ(file->info("token_embd.weight").dtype, DType::kF16);
+  }
 }
 
 TEST(LlamaGgufTest, WritesModelsWithoutHeadAndWithoutMask) {

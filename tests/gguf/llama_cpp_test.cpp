@@ -10,12 +10,14 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <ostream>
 #include <stdexcept>
 
 #include "apps/conopa/llama_gguf.h"
 #include "conopa/arch/registry.h"
 #include "conopa/core/rng.h"
+#include "conopa/engine/quantise.h"
 #include "conopa/engine/session.h"
 #include "conopa/io/gguf.h"
 #include "tests/app/command_run.h"
@@ -107,8 +109,10 @@ struct Case {
   std::string name;
   std::function<void(EncoderSpec&)> edit;
   std::string dtype = "f32";
-  // float32: order of sums; otherwise llama.cpp rounds the other operand to the type of the matrix.
+  // float32: order of sums; otherwise llama.cpp rounds the other operand to the type of the matrix,
+  // to Q8_0 if that is quantised.
   double tolerance = 2e-6;
+  std::optional<QuantForm> form = {};
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
@@ -118,6 +122,8 @@ std::vector<Case> cases() {
       {"plain", [](S&) {}},
       {"f16", [](S&) {}, "f16", 2e-3},
       {"bf16", [](S&) {}, "bf16", 1.5e-2},
+      {"q8_0", [](S&) {}, "f32", 2e-2, QuantForm::kQ8_0},
+      {"q4_0", [](S&) {}, "f32", 2e-2, QuantForm::kQ4_0},
       {"no_qkv_bias", [](S& s) { s.qkv_bias = s.proj_bias = false; }},
       {"mlp_bias", [](S& s) { s.mlp_bias = true; }},
       {"theta_and_scale", [](S& s) { s.rope_theta = 500.0, s.rope_scale = 0.37; }},
@@ -142,12 +148,16 @@ LlamaCpp& library() {
   return library;
 }
 
-void write_model(const std::filesystem::path& path, const EncoderSpec& spec) {
+void write_model(const std::filesystem::path& path, const EncoderSpec& spec,
+                 std::optional<QuantForm> form = {}) {
+  std::vector<NamedTensor> tensors = random_tensors(spec);
+  if (form) tensors = engine::quantise_weights(spec, MemorySource(tensors), {.form = *form});
   app::save_model(path,
                   {.spec = spec,
                    .transform = app::default_transform(spec),
                    .class_names = {},
-                   .tensors = random_tensors(spec),
+                   .tensors = std::move(tensors),
+                   .weight_format = form,
                    .readme = {}},
                   false);
 }
@@ -159,7 +169,7 @@ TEST_P(LlamaCppTest, AgreesWithTheEngine) {
   GetParam().edit(spec);
   spec.resolve();
   const TempDir dir;
-  write_model(dir / "m", spec);
+  write_model(dir / "m", spec, GetParam().form);
   const auto written = run_command({"export", dir / "m", "--to", "llama-gguf", "--dtype",
                                     GetParam().dtype, "--out", dir / "m.gguf"});
   ASSERT_EQ(written.code, 0) << written.error;

@@ -111,22 +111,41 @@ TEST(GgufTest, RoundTripsMetadataOfEveryKind) {
   EXPECT_EQ(file->metadata().at("i8"), "-3");
 }
 
-TEST(GgufTest, KeepsBlockRowsAsBytes) {
+TEST(GgufTest, KeepsQuantisedMatricesAndReadsTheirValues) {
   const TempDir dir;
-  const HostTensor q8 = patterned(DType::kU8, {3, 68});
-  const HostTensor q4 = patterned(DType::kU8, {3, 18});
-  write_gguf(dir / "m.gguf", {},
-             std::vector{gguf_tensor("q8", q8, find_gguf_type("Q8_0")),
-                         gguf_tensor("q4", q4, find_gguf_type("Q4_0"))});
+  std::vector<float> values(3 * 64);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
+  for (const QuantForm form : {QuantForm::kQ8_0, QuantForm::kQ4_0}) {
+    const QuantMatrix matrix = quantise_matrix(form, values, 3, 64, "test", "m");
+    write_gguf(dir / "m.gguf", {}, std::vector{gguf_tensor("m", matrix)});
 
-  const auto file = GgufFile::open(dir / "m.gguf");
-  EXPECT_EQ(file->info("q8").dtype_name, "Q8_0");
-  EXPECT_EQ(file->read("q8").shape(), (Shape{3, 68}));
-  EXPECT_TRUE(std::ranges::equal(file->read("q8").bytes(), q8.bytes()));
-  EXPECT_TRUE(std::ranges::equal(file->read("q4").bytes(), q4.bytes()));
-  EXPECT_THAT(read_plain(dir / "m.gguf"), HasSubstr(raw<std::uint64_t>({64, 3})));
-  EXPECT_THROW((void)gguf_tensor("q8", q4, find_gguf_type("Q8_0")), FormatError);
-  EXPECT_THROW((void)gguf_tensor("u8", q8), UnsupportedError);
+    const auto file = GgufFile::open(dir / "m.gguf");
+    EXPECT_EQ(file->info("m").dtype_name, form == QuantForm::kQ8_0 ? "Q8_0" : "Q4_0");
+    EXPECT_EQ(file->info("m").shape, (Shape{3, 64}));
+    EXPECT_EQ(file->read("m").to_f32(), dequantise_matrix(matrix).to_f32());
+    EXPECT_EQ(file->quant_form(), form);
+    const std::optional<QuantMatrix> back = file->read_quantised("m");
+    ASSERT_TRUE(back.has_value());
+    EXPECT_EQ(back->form, form);
+    EXPECT_TRUE(std::ranges::equal(back->values.bytes(), matrix.values.bytes()));
+    EXPECT_THAT(read_plain(dir / "m.gguf"), HasSubstr(raw<std::uint64_t>({64, 3})));
+  }
+  EXPECT_THROW((void)gguf_tensor("u8", patterned(DType::kU8, {2})), UnsupportedError);
+}
+
+TEST(GgufTest, ReadsBlocksOfAnyRankAndRefusesScalesThatAreNotFinite) {
+  const std::string block = raw<std::uint16_t>({0x3C00}) + std::string(32, '\2');
+  const std::string bad = raw<std::uint16_t>({0x7C00}) + std::string(32, '\2');
+  const auto file =
+      parse(GgufBuilder()
+                .tensor("vector", {32}, 8, 0)
+                .tensor("cube", {32, 1, 2}, 8, 64)
+                .tensor("bad", {32, 1}, 8, 160)
+                .data(block + std::string(30, ' ') + block + block + std::string(28, ' ') + bad));
+  EXPECT_EQ(file->read("vector").to_f32(), std::vector<float>(32, 2.0F));
+  EXPECT_EQ(file->read("cube").shape(), (Shape{2, 1, 32}));
+  EXPECT_FALSE(file->read_quantised("cube").has_value());
+  EXPECT_THROW((void)file->read("bad"), FormatError);
 }
 
 TEST(GgufTest, ListsOtherTypesAndRefusesToReadThem) {

@@ -19,10 +19,9 @@ struct GgufTensorEntry;
 
 /// A GGUF file (versions 2 and 3, little-endian), mapped; tensors are views of the mapping.
 ///
-/// Shapes are row-major here: the dimensions of the file, innermost first, are reversed. Rows of
-/// Q8_0 and Q4_0 blocks read as their bytes: U8 [..., K/32·34] and U8 [..., K/32·18]. Other block
-/// types and unknown ones are listed under their logical shape; reading one throws
-/// UnsupportedError.
+/// Shapes are row-major here: the dimensions of the file, innermost first, are reversed. Q8_0
+/// and Q4_0 tensors read as float32 (read_quantised gives matrices as stored). Other block types
+/// and unknown ones are listed; reading one throws UnsupportedError.
 ///
 /// Everything is checked on opening: counts and lengths against the bytes that are left, names
 /// (UTF-8, unique), alignment, ranges inside the file and free of overlap. Metadata holds at most
@@ -40,6 +39,10 @@ class GgufFile : public TensorSource {
   /// Value of a metadata key; null if there is none. Linear in the entries.
   [[nodiscard]] const GgufValue* find(std::string_view key) const noexcept;
 
+  [[nodiscard]] std::optional<QuantMatrix> read_quantised(std::string_view name) const override;
+  /// Nothing too if matrices of several forms are mixed.
+  [[nodiscard]] std::optional<QuantForm> quant_form() const noexcept override;
+
  protected:
   [[nodiscard]] HostTensor load(std::size_t index) const override;
 
@@ -53,9 +56,12 @@ class GgufFile : public TensorSource {
                                const GgufHeader& header, std::int64_t data_begin) const;
   void add_tensors(const GgufHeader& header, std::int64_t data_begin);
 
+  [[nodiscard]] QuantMatrix matrix(std::size_t index) const;
+
   std::shared_ptr<const MappedFile> file_;
   GgufEntries entries_;
   std::vector<Range> ranges_;
+  std::vector<std::optional<QuantForm>> forms_;  // by index; nothing for single elements
 };
 
 /// Most array items that the metadata of a file may hold.
@@ -69,11 +75,12 @@ struct GgufTensor {
   std::function<HostTensor()> load;  ///< its bytes, asked for once, when they are written
 };
 
-/// The tensor as it is: its dtype and shape; `type` gives U8 rows their block type.
-/// @throws UnsupportedError if GGUF has no such element type; FormatError if the rows are no whole
-/// blocks.
-[[nodiscard]] GgufTensor gguf_tensor(std::string name, HostTensor tensor,
-                                     const GgufType* type = nullptr);
+/// The tensor as it is: its dtype and shape.
+/// @throws UnsupportedError if GGUF has no such element type.
+[[nodiscard]] GgufTensor gguf_tensor(std::string name, HostTensor tensor);
+
+/// A matrix in a block form, or the I8 values of an int8 one (without its scales).
+[[nodiscard]] GgufTensor gguf_tensor(std::string name, const QuantMatrix& matrix);
 
 /// Writes a GGUF file (version 3, alignment 32) atomically, tensors in the given order and one in
 /// memory at a time.
