@@ -13,8 +13,11 @@
 #include "conopa/arch/registry.h"
 #include "conopa/core/error.h"
 #include "conopa/core/system.h"
+#include "gguf_model.h"
+#include "llama_gguf.h"
 #include "model_store.h"
 #include "model_text.h"
+#include "tensor_cast.h"
 
 namespace conopa::app {
 namespace {
@@ -26,6 +29,7 @@ struct Options {
   std::string model;
   std::string to;
   std::string scheme;
+  std::string dtype;
   std::string out;
   bool force = false;
 };
@@ -43,20 +47,56 @@ Written write_official(const StoredModel& model, const Options& options) {
   return written;
 }
 
+std::optional<DType> element_type(const Options& options) {
+  if (options.dtype.empty()) return std::nullopt;
+  return dtype_option(options.dtype);
+}
+
+Written write_own_gguf(const StoredModel& model, const Options& options) {
+  return {.scheme = "canonical", .tensors = export_gguf(model, element_type(options), options.out)};
+}
+
+Written write_llama_gguf(const StoredModel& model, const Options& options) {
+  return {.scheme = "llama.cpp",
+          .tensors = export_llama_gguf(model, element_type(options), options.out)};
+}
+
 /// A kind of file that `--to` names.
 struct Format {
   std::string_view name;
+  std::string_view help;
   std::string_view suffix;  ///< of its files
+  bool schemes = false;     ///< has a choice of tensor names, else of element types
   Written (*write)(const StoredModel& model, const Options& options);
 };
 constexpr std::array kFormats{
-    Format{.name = "official", .suffix = ".safetensors", .write = write_official}};
+    Format{.name = "official",
+           .help = "safetensors with the tensor names of the official implementation",
+           .suffix = ".safetensors",
+           .schemes = true,
+           .write = write_official},
+    Format{.name = "gguf",
+           .help = "GGUF with spec, preprocessing and class names, which `conopa import` reads",
+           .suffix = ".gguf",
+           .write = write_own_gguf},
+    Format{.name = "llama-gguf",
+           .help = "GGUF of the blocks alone, which stock llama.cpp runs on input embeddings",
+           .suffix = ".gguf",
+           .write = write_llama_gguf}};
 
 const Format& find_format(std::string_view name) {
   return *std::ranges::find(kFormats, name, &Format::name);  // the parser has checked it
 }
 
 void check_output(const Options& options, const Format& format) {
+  if (!format.schemes && !options.scheme.empty()) {
+    throw UsageError("--scheme", "{} files have tensor names of their own; leave it out",
+                     format.name);
+  }
+  if (format.schemes && !options.dtype.empty()) {
+    throw UsageError("--dtype", "{} files keep the element types of the model; leave it out",
+                     format.name);
+  }
   const fs::path out = options.out;
   if (out.extension() != format.suffix) {
     throw UsageError("--out", "expected a file that ends in {}, got '{}'", format.suffix,
@@ -98,17 +138,21 @@ void add_export(CLI::App& root, Context& context) {
       add_command(root, "export", "write a model as a file that other software reads",
                   "conopa export models/visionllama_base --to official --out base.safetensors");
   std::vector<std::string> names;
-  for (const Format& format : kFormats) names.emplace_back(format.name);
+  std::string help;
+  for (const Format& format : kFormats) {
+    names.emplace_back(format.name);
+    help += fmt::format("{}{}: {}", help.empty() ? "" : "; ", format.name, format.help);
+  }
   auto options = std::make_shared<Options>();
   command->add_option("model", options->model, "model folder, run folder or checkpoint folder")
       ->required();
-  command
-      ->add_option("--to", options->to,
-                   "official: safetensors with the tensor names of the official implementation")
-      ->required()
-      ->check(CLI::IsMember(names));
+  command->add_option("--to", options->to, help)->required()->check(CLI::IsMember(names));
   command->add_option("--scheme", options->scheme,
                       "naming scheme; left out, the family's first that can hold the model");
+  command
+      ->add_option("--dtype", options->dtype,
+                   "element type of GGUF tensors: f32, f16 or bf16; left out, that of the model")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
   command->add_option("-o,--out", options->out, "file to write")->required();
   command->add_flag("-f,--force", options->force, "replace a file at --out");
   command->callback([&context, options] {

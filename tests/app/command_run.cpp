@@ -48,6 +48,7 @@ void run_into(CommandResult& result, const std::vector<std::string>& words) {
   app::add_import(root, context);
   app::add_export(root, context);
   app::add_init_from_llama(root, context);
+  app::add_inspect(root, context);
   app::add_resize(root, context);
   app::add_data(root, context);
   app::add_report(root, context);

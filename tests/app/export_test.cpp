@@ -110,7 +110,7 @@ TEST(ExportCommandTest, RefusesWhatItCannotWrite) {
   };
   write_plain(dir / "there.safetensors", "mine");
 
-  EXPECT_EQ(attempt("gguf", "m.gguf").code, 2);
+  EXPECT_EQ(attempt("ggml", "m.gguf").code, 2);
   EXPECT_THAT(attempt("official", "m.pth").error, HasSubstr("ends in .safetensors"));
   EXPECT_THAT(attempt("official", "there.safetensors").error, HasSubstr("--force"));
   EXPECT_EQ(testing::read_plain(dir / "there.safetensors"), "mine");
