@@ -16,13 +16,13 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/fma_peak.h"
 #ifdef CONOPA_BENCH_DNNL
 #include "bench/linear_rival.h"
 #endif
 #include "conopa/core/error.h"
 #include "conopa/core/parallel.h"
 #include "conopa/kernels/linear.h"
+#include "conopa/kernels/peak.h"
 
 namespace {
 
@@ -206,12 +206,12 @@ void measure(const Layer& layer, ActType type, const Options& options) {
   double ours = 1e9;
   double theirs = 1e9;
   // The clock rate drifts, so the peak is taken around every layer.
-  double peak = conopa::bench::act_peak_gflops(options.isa, type);
+  double peak = kernels::measure_peak(options.isa, type).gops;
   for (double start = now(); now() - start < options.seconds;) {
     take_best(ours, [&] { product.run(); });
     if (rival.runs()) take_best(theirs, [&] { rival.run(); });
   }
-  peak = std::max(peak, conopa::bench::act_peak_gflops(options.isa, type));
+  peak = std::max(peak, kernels::measure_peak(options.isa, type).gops);
   const double gflop = 2e-9 * static_cast<double>(layer.M) * static_cast<double>(layer.N) *
                        static_cast<double>(layer.K) * (layer.gated ? 2.0 : 1.0);
   const double fraction = gflop / ours / peak;

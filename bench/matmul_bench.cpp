@@ -13,10 +13,10 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/fma_peak.h"
 #include "conopa/core/error.h"
 #include "conopa/core/parallel.h"
 #include "conopa/kernels/matmul.h"
+#include "conopa/kernels/peak.h"
 
 #ifdef CONOPA_BENCH_OPENBLAS
 extern "C" void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, int n, int k,
@@ -74,6 +74,11 @@ class Buffer {
  private:
   float* data_;
 };
+
+/// GFLOP/s of the vector units; matrix products of training do not use the tiles.
+double fma_peak(kernels::Isa isa, kernels::ActType type) {
+  return kernels::measure_peak(std::min(isa, kernels::Isa::kAvx512Bf16), type, 0.2).gops;
+}
 
 /// Seconds: wall time or, on one thread, processor time, which other load does not stretch.
 double now() {
@@ -173,10 +178,10 @@ Options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) try {
   const Options options = parse(argc, argv);
-  const double peak = conopa::bench::fma_peak_gflops(options.isa, Compute::kF32);
+  const double peak = fma_peak(options.isa, kernels::ActType::kF32);
   fmt::print("{}, {} threads, {} s per shape; peak GFLOP/s in registers: f32 {:.0f}, bf16 {:.0f}\n",
              kernels::isa_name(options.isa), conopa::num_threads(), options.seconds, peak,
-             conopa::bench::fma_peak_gflops(options.isa, Compute::kBf16));
+             fma_peak(options.isa, kernels::ActType::kBf16));
   const char* core = std::getenv("OPENBLAS_CORETYPE");
   fmt::print("rival: OpenBLAS, core type {}\n", core == nullptr ? "detected" : core);
   fmt::print("   M x N x K        f32 G/s of peak bf16 G/s  /f32   rival  f32/rival\n");

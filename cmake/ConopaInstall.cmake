@@ -17,7 +17,11 @@ install(FILES include/conopa/conopa.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/co
 configure_file(cmake/conopa.pc.in conopa.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/conopa.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-install(TARGETS conopa_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+set(conopa_programs conopa_command)
+if(CONOPA_TRAIN)
+  list(APPEND conopa_programs conopa_torch_command)
+endif()
+install(TARGETS ${conopa_programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(room IN LISTS conopa_rooms)  # the headers of the rooms that were built, no others
   string(REPLACE "conopa_" "" room ${room})
   if(EXISTS ${PROJECT_SOURCE_DIR}/include/conopa/${room})

@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <iostream>
 
@@ -15,6 +16,16 @@ CLI::App* add_command(CLI::App& root, const std::string& name, const std::string
 
 std::ostream* progress_stream(const Context& context) {
   return context.quiet ? nullptr : &std::cerr;
+}
+
+std::unique_ptr<Progress> make_progress(const Context& context, std::string label,
+                                        std::int64_t total) {
+  std::ostream* stream = progress_stream(context);
+  if (stream == nullptr) return nullptr;
+  ProgressOptions options = detect_progress(STDERR_FILENO);
+  options.label = std::move(label);
+  options.unit = "images";
+  return std::make_unique<Progress>(*stream, total, std::move(options));
 }
 
 }  // namespace conopa::app

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,10 +10,14 @@
 
 namespace conopa::app {
 
+struct TorchParts;
+
 /// What every subcommand shares: global options and, after parsing, the action to run.
 struct Context {
-  bool json = false;   ///< machine-readable output on stdout and nothing else there
-  bool quiet = false;  ///< no progress, warnings only
+  std::vector<std::string> arguments;  ///< argv
+  const TorchParts* torch = nullptr;   ///< in programs that link libtorch
+  bool json = false;                   ///< machine-readable output on stdout and nothing else there
+  bool quiet = false;                  ///< no progress, warnings only
   int verbose = 0;
   std::string command_line;     ///< as typed, for run folders and model cards
   std::function<int()> action;  ///< set by the chosen subcommand; returns the exit code
@@ -25,10 +30,24 @@ CLI::App* add_command(CLI::App& root, const std::string& name, const std::string
 /// Progress goes to stderr unless the user asked for quiet.
 [[nodiscard]] std::ostream* progress_stream(const Context& context);
 
+/// Progress over `total` images on stderr; null if the user asked for quiet.
+[[nodiscard]] std::unique_ptr<Progress> make_progress(const Context& context, std::string label,
+                                                      std::int64_t total);
+
+/// The command as main runs it: parses, acts, turns errors into exit codes.
+/// @param torch  null in the program without libtorch.
+[[nodiscard]] int command_main(int argc, char** argv, const TorchParts* torch);
+
+/// Adds every subcommand.
+void add_commands(CLI::App& root, Context& context);
+
 // One function per subcommand, each in its own file. The options live in the returned closure.
 void add_train(CLI::App& root, Context& context);
 void add_eval(CLI::App& root, Context& context);
 void add_predict(CLI::App& root, Context& context);
+void add_features(CLI::App& root, Context& context);
+void add_check(CLI::App& root, Context& context);
+void add_bench(CLI::App& root, Context& context);
 void add_import(CLI::App& root, Context& context);
 void add_export(CLI::App& root, Context& context);
 void add_init_from_llama(CLI::App& root, Context& context);

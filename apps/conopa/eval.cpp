@@ -11,11 +11,7 @@ void add_measuring_options(CLI::App& command, EvalOptions& options) {
   command.add_option("-b,--batch", options.batch, "images per batch")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{65536}))
       ->capture_default_str();
-  command.add_option("--precision", options.precision, "fp32 or bf16")
-      ->check(CLI::IsMember({"fp32", "bf16"}))
-      ->capture_default_str();
-  command.add_option("--threads", options.threads, "compute threads; 0 = one per core");
-  command.add_option("--device", options.device, "auto, cpu or cuda")->capture_default_str();
+  add_engine_options(command, options.engine);
   command.add_option("--limit", options.limit, "use this many images only; 0 = all");
 }
 

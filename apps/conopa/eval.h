@@ -3,14 +3,15 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "command.h"
 #include "conopa/data/open.h"
 #include "conopa/eval/classification.h"
+#include "conopa/eval/sample_predictions.h"
 #include "conopa/report/html.h"
 #include "model_store.h"
+#include "network.h"
 
 namespace conopa::app {
 
@@ -21,14 +22,12 @@ struct EvalOptions {
   std::string kind = "auto";
   std::string split;
   std::string on_error = "error";
-  std::string precision = "fp32";
   std::string sizes;                  ///< empty: the model's own
   std::vector<std::string> settings;  ///< key=value for the spec
   std::string csv;
   std::string report;
-  std::string device = "auto";
+  EngineOptions engine;
   std::int64_t batch = 128;
-  std::int64_t threads = 0;
   std::int64_t limit = 0;
 };
 
@@ -42,16 +41,10 @@ struct EvalTarget {
   std::int64_t samples = 0;  ///< predictions to keep for a report
 };
 
-/// A prediction kept for a report.
-struct EvalSample {
-  std::int64_t index = 0;  ///< in the dataset
-  std::int64_t label = 0;
-  std::vector<std::pair<std::int64_t, double>> top;  ///< class and probability, best first
-};
-
 struct EvalOutcome {
   eval::ClassificationResult result;
-  std::vector<EvalSample> samples;
+  std::vector<eval::SamplePrediction> samples;
+  std::string engine;    ///< what ran the network
   double seconds = 0.0;  ///< of the pass over the data, decoding included
 };
 
@@ -66,8 +59,8 @@ struct EvalOutcome {
                                                  const StoredModel& model);
 
 /// Loads the weights and passes over the data once.
-/// @throws FormatError if weights are missing or have another shape, UnsupportedError if this build
-///         has no executor.
+/// @throws FormatError if weights are missing or have another shape, UnsupportedError if the
+///         engine cannot run the model.
 [[nodiscard]] EvalOutcome evaluate(const Context& context, const EvalOptions& options,
                                    const EvalTarget& target,
                                    const std::shared_ptr<const data::Dataset>& dataset);

@@ -1,54 +1,22 @@
 // One evaluation: dataset, weights, the pass over the images.
 
-#include <unistd.h>
-
 #include <chrono>
-#include <iostream>
 #include <memory>
+#include <optional>
 
 #include "conopa/core/error.h"
 #include "conopa/data/loader.h"
+#include "conopa/eval/classification_meter.h"
 #include "eval.h"
 #include "model_resize.h"
 #include "program_version.h"
 #include "settings.h"
 
-#ifdef CONOPA_TRAIN
-#include "conopa/nn/encoder.h"
-#include "conopa/tasks/classify.h"
-#include "conopa/tasks/runtime.h"
-#endif
-
 namespace conopa::app {
 namespace {
 
 constexpr std::string_view kSet = "--set";
-
-#ifdef CONOPA_TRAIN
-
-nn::Encoder load_encoder(const EvalTarget& target, const EvalOptions& options) {
-  nn::Encoder encoder(target.spec, tasks::select_device(options.device));
-  encoder.parameters().load(
-      [&target](const std::string& name) -> std::optional<HostTensor> {
-        if (!target.model.weights->contains(name)) return std::nullopt;
-        return read_resized(*target.model.weights, target.model.spec, target.spec, name);
-      },
-      nn::LoadPolicy::kStrict, target.model.path.string());
-  return encoder;
-}
-
-std::unique_ptr<Progress> make_progress(const Context& context, const EvalOptions& options,
-                                        const EvalTarget& target, std::int64_t steps) {
-  std::ostream* out = progress_stream(context);
-  if (out == nullptr) return nullptr;
-  ProgressOptions shown = detect_progress(STDERR_FILENO);
-  shown.label = target.label;
-  shown.unit = "images";
-  shown.units_per_step = static_cast<double>(options.batch);
-  return std::make_unique<Progress>(*out, steps, shown);
-}
-
-#endif
+constexpr std::int64_t kShownClasses = 3;  // of a sample in the report
 
 }  // namespace
 
@@ -85,43 +53,34 @@ data::OpenedDataset open_eval_data(const EvalOptions& options, const StoredModel
   return opened;
 }
 
-#ifdef CONOPA_TRAIN
-
 EvalOutcome evaluate(const Context& context, const EvalOptions& options, const EvalTarget& target,
                      const std::shared_ptr<const data::Dataset>& dataset) {
-  tasks::set_compute_threads(options.threads);
-  tasks::ClassifyTask task(load_encoder(target, options));
+  const ComputeThreads threads(options.engine);
+  const std::unique_ptr<Network> network =
+      make_network(context, target.model, target.spec, options.engine, options.batch);
   data::Loader loader(dataset, image::make_eval_transform(target.transform),
                       data::Sampler({.order = data::SampleOrder::kSequential}, dataset->size()),
                       {.batch = options.batch});
-  tasks::EvaluateOptions how;
-  how.exec.precision = options.precision == "bf16" ? nn::Precision::kBf16 : nn::Precision::kFp32;
-  how.samples = target.samples;
-  const auto progress = make_progress(context, options, target, loader.steps_per_epoch());
-  if (progress) {
-    how.progress = [&progress](std::int64_t done, std::int64_t) { progress->update(done); };
-  }
+  eval::ClassificationMeter meter(target.spec.num_classes);
+  eval::SampleKeeper samples(target.samples, dataset->size(), kShownClasses);
+  const auto progress = make_progress(context, target.label, dataset->size());
   const auto start = std::chrono::steady_clock::now();
-  tasks::Evaluation evaluation = task.evaluate(loader, how);
+  std::int64_t done = 0;
+  loader.begin_epoch(0);
+  while (const std::optional<data::Batch> batch = loader.next()) {
+    const std::vector<float> logits = network->logits(batch->images, batch->size());
+    meter.add(logits, batch->labels.data<std::int64_t>());
+    samples.add(logits, batch->indices, batch->labels.data<std::int64_t>());
+    done += batch->size();
+    if (progress) progress->update(done);
+  }
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
   if (progress) progress->finish();
-  EvalOutcome outcome{.result = std::move(evaluation.classification).value(),
-                      .samples = {},
-                      .seconds = taken.count()};
-  for (tasks::SamplePrediction& sample : evaluation.samples) {
-    outcome.samples.push_back({sample.index, sample.label, std::move(sample.top)});
-  }
-  return outcome;
+  return {.result = meter.result(),
+          .samples = samples.take(),
+          .engine = network->description(),
+          .seconds = taken.count()};
 }
-
-#else
-
-EvalOutcome evaluate(const Context&, const EvalOptions&, const EvalTarget&,
-                     const std::shared_ptr<const data::Dataset>&) {
-  throw UnsupportedError("eval", "this build has no executor; configure with -DCONOPA_TRAIN=ON");
-}
-
-#endif
 
 report::RunReport evaluation_page(const Context& context, const EvalOptions& options,
                                   const StoredModel& model) {

@@ -42,7 +42,8 @@ void write_report(const Context& context, const EvalOptions& options, const Stor
   report::RunReport page = evaluation_page(context, options, model);
   page.key_numbers = report::key_numbers(outcome.result);
   page.evaluation = outcome.result;
-  for (const EvalSample& sample : outcome.samples) {
+  page.environment.front().rows.emplace_back("engine", outcome.engine);
+  for (const eval::SamplePrediction& sample : outcome.samples) {
     report::ReportSample picture{.image = dataset.get(sample.index).image,
                                  .name = dataset.name(sample.index),
                                  .truth = class_name(model.class_names, sample.label),
@@ -58,6 +59,7 @@ void write_report(const Context& context, const EvalOptions& options, const Stor
 }  // namespace
 
 int run_eval(const Context& context, const EvalOptions& options) {
+  prepare_engine(context, options.engine);
   const StoredModel model = open_model(options.model);
   const EvalTarget target{.model = model,
                           .spec = evaluated_spec(model, options),

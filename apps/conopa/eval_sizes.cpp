@@ -40,7 +40,8 @@ SizeResult measure(const Context& context, const EvalOptions& options, const Eva
                  .tokens = target.spec.num_tokens(),
                  .gmacs = static_cast<double>(arch::count_cost(target.spec).macs()) / 1e9,
                  .result = std::move(outcome.result),
-                 .images_per_second = 0.0};
+                 .images_per_second = 0.0,
+                 .engine = std::move(outcome.engine)};
   out.images_per_second =
       outcome.seconds > 0.0 ? static_cast<double>(out.result.samples) / outcome.seconds : 0.0;
   if (out.result.non_finite > 0) {
@@ -69,7 +70,7 @@ void write_report(const Context& context, const EvalOptions& options, const Stor
   page.configuration.push_back(
       {.title = "Evaluation",
        .rows = {{"trained at", to_string(InputSize{model.spec.height, model.spec.width})},
-                {"precision", options.precision},
+                {"engine", results.front().engine},
                 {"batch", std::to_string(options.batch)},
                 {"preprocessing", preprocessing(model)}}});
   write_file_atomically(options.report, report::render_report(page));
@@ -78,6 +79,7 @@ void write_report(const Context& context, const EvalOptions& options, const Stor
 }  // namespace
 
 int run_eval_sizes(const Context& context, const EvalOptions& options) {
+  prepare_engine(context, options.engine);
   const StoredModel model = open_model(options.model);
   const std::vector<EvalTarget> targets = make_targets(model, options);
   const data::OpenedDataset opened = open_eval_data(options, model);

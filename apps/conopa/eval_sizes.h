@@ -16,6 +16,7 @@ struct SizeResult {
   double gmacs = 0.0;  ///< multiply-accumulates of one image, 1e9
   eval::ClassificationResult result;
   double images_per_second = 0.0;
+  std::string engine;  ///< what ran the network
 };
 
 /// The line above the rows on the terminal, and one row.

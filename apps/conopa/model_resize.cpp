@@ -68,4 +68,12 @@ arch::EncoderSpec resized_spec(const arch::EncoderSpec& spec, InputSize size,
   return out;
 }
 
+arch::EncoderSpec spec_at(const StoredModel& model, std::string_view size) {
+  constexpr std::string_view kOption = "--size";
+  if (size.empty()) return model.spec;
+  const std::vector<InputSize> sizes = parse_input_sizes(size, kOption);
+  if (sizes.size() != 1) throw UsageError(kOption, "expected one size, got '{}'", size);
+  return resized_spec(model.spec, sizes.front(), kOption);
+}
+
 }  // namespace conopa::app

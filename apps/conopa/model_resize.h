@@ -35,4 +35,8 @@ struct InputSize {
 [[nodiscard]] arch::EncoderSpec resized_spec(const arch::EncoderSpec& spec, InputSize size,
                                              std::string_view option);
 
+/// The spec of a stored model at what was typed after --size; its own size if nothing was.
+/// @throws as parse_input_size and resized_spec.
+[[nodiscard]] arch::EncoderSpec spec_at(const StoredModel& model, std::string_view size);
+
 }  // namespace conopa::app

@@ -51,6 +51,19 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 
 void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
+void AtomicFile::overwrite(std::int64_t offset, std::string_view text) {
+  CONOPA_ASSERT(descriptor_ >= 0 && offset >= 0 && offset + std::ssize(text) <= size_);
+  while (!text.empty()) {
+    const ssize_t written = ::pwrite(descriptor_, text.data(), text.size(), offset);
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      fail(errno, "write");
+    }
+    offset += written;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
 void AtomicFile::commit() {
   CONOPA_ASSERT(descriptor_ >= 0);
   if (const int error = sync_descriptor(descriptor_); error != 0) fail(error, "flush to disk");

@@ -4,66 +4,11 @@
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
-#include <algorithm>
-#include <cmath>
-#include <numeric>
-
 #include "conopa/core/error.h"
 #include "conopa/eval/classification_meter.h"
 #include "conopa/nn/convert.h"
-#include "tasks/even_spread.h"
 
 namespace conopa::tasks {
-namespace {
-
-// Softmax of one row, its `count` largest classes.
-std::vector<std::pair<std::int64_t, double>> best_classes(std::span<const float> logits,
-                                                          std::int64_t count) {
-  std::vector<std::int64_t> order(logits.size());
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  const auto at = [logits](std::int64_t k) { return logits[static_cast<std::size_t>(k)]; };
-  const auto kept = std::min<std::ptrdiff_t>(count, std::ssize(order));
-  std::partial_sort(
-      order.begin(), order.begin() + kept, order.end(),
-      [&at](std::int64_t a, std::int64_t b) { return at(a) != at(b) ? at(a) > at(b) : a < b; });
-  const double top = at(order.front());
-  double sum = 0.0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - top);
-  std::vector<std::pair<std::int64_t, double>> out;
-  for (std::ptrdiff_t i = 0; i < kept; ++i) {
-    const std::int64_t k = order[static_cast<std::size_t>(i)];
-    out.emplace_back(k, std::exp(static_cast<double>(at(k)) - top) / sum);
-  }
-  return out;
-}
-
-// Keeps predictions of samples that are spread over the pass.
-class SampleCollector {
- public:
-  SampleCollector(std::int64_t wanted, std::int64_t size, std::int64_t top_k)
-      : spread_(wanted, size), top_k_(top_k) {}
-
-  void add(const data::Batch& batch, std::span<const float> logits, std::int64_t classes) {
-    const std::span<const std::int64_t> labels = batch.labels.data<std::int64_t>();
-    for (std::int64_t i = 0; i < batch.size(); ++i) {
-      if (!spread_.takes_next()) continue;
-      const auto row = static_cast<std::size_t>(i);
-      const auto K = static_cast<std::size_t>(classes);
-      samples_.push_back({.index = batch.indices[row],
-                          .label = labels[row],
-                          .top = best_classes(logits.subspan(row * K, K), top_k_)});
-    }
-  }
-  [[nodiscard]] std::vector<SamplePrediction> take() { return std::move(samples_); }
-
- private:
-  EvenSpread spread_;
-  std::int64_t top_k_;
-  std::vector<SamplePrediction> samples_;
-};
-
-}  // namespace
-
 void ClassifyOptions::validate() const {
   if (loss == ClassifyLoss::kBce && label_smoothing > 0.0) {
     throw ConfigError(
@@ -125,7 +70,7 @@ Evaluation ClassifyTask::evaluate(data::Loader& loader, const EvaluateOptions& o
   forward.exec = options.exec;
   forward.mask_rate = options.mask_rate;
   eval::ClassificationMeter meter(classes);
-  SampleCollector samples(options.samples, loader.dataset().size(), options_.top_k);
+  eval::SampleKeeper samples(options.samples, loader.dataset().size(), options_.top_k);
   Evaluation out;
   out.primary = "top1";
   loader.begin_epoch(0);
@@ -134,7 +79,7 @@ Evaluation ClassifyTask::evaluate(data::Loader& loader, const EvaluateOptions& o
     const at::Tensor logits =
         encoder_.forward(images_of(*batch), forward).logits.cpu().contiguous();
     meter.add(nn::floats(logits), batch->labels.data<std::int64_t>());
-    samples.add(*batch, nn::floats(logits), classes);
+    samples.add(nn::floats(logits), batch->indices, batch->labels.data<std::int64_t>());
     if (options.progress) options.progress(++done, loader.steps_per_epoch());
     if (options.stop && options.stop()) {
       out.complete = false;

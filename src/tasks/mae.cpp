@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "conopa/core/error.h"
+#include "conopa/eval/even_spread.h"
 #include "conopa/nn/convert.h"
 #include "conopa/nn/patch_pixels.h"
-#include "tasks/even_spread.h"
 
 namespace conopa::tasks {
 namespace {
@@ -115,7 +115,7 @@ Evaluation MaeTask::evaluate(data::Loader& loader, const EvaluateOptions& option
   Evaluation out;
   out.primary = "loss";
   out.higher_is_better = false;
-  EvenSpread spread(std::min(options.samples, kMaxReconstructions), loader.dataset().size());
+  eval::EvenSpread spread(std::min(options.samples, kMaxReconstructions), loader.dataset().size());
   double sum = 0.0;
   std::int64_t samples = 0;
   loader.begin_epoch(0);

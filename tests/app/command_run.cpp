@@ -8,6 +8,7 @@
 
 #include "apps/conopa/command.h"
 #include "apps/conopa/model_store.h"
+#include "apps/conopa/torch_parts.h"
 #include "conopa/arch/init.h"
 #include "conopa/core/error.h"
 #include "conopa/core/log.h"
@@ -39,19 +40,14 @@ class InputScope {
 void run_into(CommandResult& result, const std::vector<std::string>& words) {
   app::Context context;
   context.command_line = "conopa (test)";
+#ifdef CONOPA_TRAIN
+  context.torch = &app::torch_parts();
+#endif
   CLI::App root;
   root.add_flag("--json", context.json);
   root.add_flag("--quiet", context.quiet);
   root.fallthrough();
-  app::add_eval(root, context);
-  app::add_predict(root, context);
-  app::add_import(root, context);
-  app::add_export(root, context);
-  app::add_init_from_llama(root, context);
-  app::add_inspect(root, context);
-  app::add_resize(root, context);
-  app::add_data(root, context);
-  app::add_report(root, context);
+  app::add_commands(root, context);
   try {
     root.parse(std::vector<std::string>(words.rbegin(), words.rend()));
     context.quiet = true;

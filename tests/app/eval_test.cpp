@@ -69,8 +69,6 @@ TEST(ResizedSpecTest, ErrorsNameOptionAndSize) {
   }
 }
 
-#ifdef CONOPA_TRAIN
-
 /// A small model and twelve pictures of three classes.
 class EvalCommandTest : public ::testing::Test {
  protected:
@@ -260,8 +258,6 @@ TEST_F(EvalCommandTest, RefusesDataOfMoreClasses) {
   EXPECT_EQ(result.code, 3);
   EXPECT_THAT(result.error, HasSubstr("trained on other data"));
 }
-
-#endif
 
 }  // namespace
 }  // namespace conopa

@@ -61,8 +61,6 @@ TEST(CollectImagesTest, RefusesWhatHoldsNoImages) {
   EXPECT_THROW((void)app::collect_images({"-", "-"}, {}, none), UsageError);
 }
 
-#ifdef CONOPA_TRAIN
-
 std::vector<Json> json_lines(const std::string& text) {
   std::vector<Json> out;
   std::istringstream in(text);
@@ -187,8 +185,6 @@ TEST_F(PredictCommandTest, ExplainsWrongUse) {
   write_plain(dir_ / "m/model.safetensors", "garbage");
   EXPECT_EQ(run_command({"predict", model_, first_}).code, 3);
 }
-
-#endif
 
 }  // namespace
 }  // namespace conopa

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "apps/conopa/model_store.h"
-#include "apps/conopa/predictor.h"
+#include "apps/conopa/network.h"
 #include "conopa/io/safetensors.h"
 #include "tests/app/command_run.h"
 
@@ -42,13 +42,12 @@ TEST_F(ResizeCommandTest, EqualsTheReferenceNumbers) {
   const std::vector<float> found = model.weights->read("pos_embed").to_f32();
   ASSERT_EQ(found.size(), expected.size());
   for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-6);
-#ifdef CONOPA_TRAIN
-  const app::Predictor predictor(model, {.threads = 1});
-  const std::vector<float> logits = predictor.logits(io->read("image"), 2);
+  const auto network =
+      app::make_native_network(model, model.spec, {.precision = engine::Precision::kFp32});
+  const std::vector<float> logits = network->logits(io->read("image"), 2);
   const std::vector<float> reference = io->read("logits").to_f32();
   ASSERT_EQ(logits.size(), reference.size());
   for (std::size_t i = 0; i < logits.size(); ++i) EXPECT_NEAR(logits[i], reference[i], 1e-4);
-#endif
 }
 
 TEST_F(ResizeCommandTest, TheSameSizeChangesNoWeight) {

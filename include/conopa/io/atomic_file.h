@@ -26,6 +26,11 @@ class AtomicFile {
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
 
+  /// Replaces bytes written before, such as a header that counts what follows.
+  /// @param offset  offset + bytes.size() <= size().
+  /// @throws IoError as write.
+  void overwrite(std::int64_t offset, std::string_view text);
+
   /// Bytes written so far.
   [[nodiscard]] std::int64_t size() const noexcept { return size_; }
 

@@ -13,6 +13,7 @@
 #include "conopa/core/host_tensor.h"
 #include "conopa/data/loader.h"
 #include "conopa/eval/classification.h"
+#include "conopa/eval/sample_predictions.h"
 #include "conopa/nn/encoder.h"
 
 namespace conopa::tasks {
@@ -31,12 +32,7 @@ struct StepOutput {
   at::Tensor loss;  ///< scalar float32, mean over the batch, differentiable
 };
 
-/// What the model made of one evaluated sample.
-struct SamplePrediction {
-  std::int64_t index = 0;  ///< in the dataset
-  std::int64_t label = 0;
-  std::vector<std::pair<std::int64_t, double>> top;  ///< class and probability, best first
-};
+using eval::SamplePrediction;
 
 /// What a masked auto-encoder made of one evaluated image: pictures as the model sees images,
 /// [C, H, W] float32, normalised; removed patches of `masked` are 0, the mean colour.

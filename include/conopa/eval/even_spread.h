@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace conopa::tasks {
+namespace conopa::eval {
 
 /// Picks `wanted` of `size` samples that pass by one after the other, evenly spread.
 class EvenSpread {
@@ -25,4 +25,4 @@ class EvenSpread {
   std::int64_t taken_ = 0;
 };
 
-}  // namespace conopa::tasks
+}  // namespace conopa::eval

@@ -1,0 +1,94 @@
+#include "image_reader.h"
+
+#include <algorithm>
+#include <exception>
+#include <iostream>
+
+#include "conopa/core/error.h"
+#include "conopa/core/log.h"
+#include "conopa/core/parallel.h"
+#include "conopa/core/rng.h"
+#include "conopa/image/codec.h"
+
+namespace conopa::app {
+namespace {
+
+image::Image decode(const ImageInput& input) {
+  if (!input.from_stdin) return image::decode_file(input.name);
+  return image::decode(read_stream(std::cin), "stdin");
+}
+
+}  // namespace
+
+void add_image_options(CLI::App& command, ImageOptions& options) {
+  command
+      .add_option("inputs", options.inputs,
+                  "images, folders of images, or - for one image on standard input")
+      ->required();
+  command.add_flag("-l,--list", options.list,
+                   "inputs are lists of paths, one a line (- = standard input)");
+  command.add_option("-b,--batch", options.batch, "images that are read together")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{65536}))
+      ->capture_default_str();
+  command
+      .add_option("--on-error", options.on_error, "unreadable images: stop, or skip and list them")
+      ->check(CLI::IsMember({"stop", "skip"}))
+      ->capture_default_str();
+}
+
+ImageReader::ImageReader(const ImageOptions& options, const image::EvalTransformOptions& transform)
+    : options_(options),
+      transform_(image::make_eval_transform(transform)),
+      inputs_(collect_images(options.inputs, {.lists = options.list}, std::cin)) {}
+
+ImageBatch ImageReader::read(std::span<const ImageInput> inputs) {
+  const auto count = static_cast<std::int64_t>(inputs.size());
+  Shape shape = transform_->output_shape();
+  const auto size = static_cast<std::size_t>(element_count(shape));
+  shape.insert(shape.begin(), count);
+  ImageBatch batch{.pixels = HostTensor::zeros(DType::kF32, shape), .good = {}};
+  const std::span<float> all = batch.pixels.mutable_data<float>();
+  std::vector<std::exception_ptr> errors(inputs.size());
+  parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      try {
+        Rng unused(0, RngPurpose::kSample);  // the evaluation transform draws nothing
+        transform_->apply(decode(inputs[i]), unused, all.subspan(i * size, size));
+      } catch (const Error&) {
+        errors[i] = std::current_exception();
+      }
+    }
+  });
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (errors[i]) {
+      try {
+        std::rethrow_exception(errors[i]);
+      } catch (const Error& error) {
+        if (options_.on_error == "stop") throw;
+        log_warning("skipped: {}", error.what());
+        ++skipped_;
+        continue;
+      }
+    }
+    const std::span<const float> from = all.subspan(i * size, size);
+    const std::size_t place = batch.good.size() * size;
+    if (place != i * size) std::copy(from.begin(), from.end(), all.subspan(place).begin());
+    batch.good.push_back(&inputs[i]);
+  }
+  return batch;
+}
+
+int ImageReader::for_each(const std::function<void(const ImageBatch& batch)>& use,
+                          const std::function<void(std::int64_t done)>& after) {
+  for (std::int64_t first = 0; first < total(); first += options_.batch) {
+    const std::int64_t count = std::min(options_.batch, total() - first);
+    const ImageBatch batch = read(std::span(inputs_).subspan(static_cast<std::size_t>(first),
+                                                             static_cast<std::size_t>(count)));
+    if (batch.size() > 0) use(batch);
+    if (after) after(first + count);
+  }
+  if (skipped_ > 0) log_warning("{} of {} images were skipped", skipped_, total());
+  return skipped_ == total() ? static_cast<int>(ExitCode::kBadData) : 0;
+}
+
+}  // namespace conopa::app

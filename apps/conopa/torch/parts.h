@@ -1,0 +1,16 @@
+#pragma once
+
+#include "torch_parts.h"
+
+namespace conopa::app {
+
+/// Runs a recipe and prints its result.
+int run_train(const Context& context, const TrainOptions& options);
+
+/// A network run by libtorch: its fused operations, or for layers() its stock ones, which share no
+/// code with the native engine.
+[[nodiscard]] std::unique_ptr<Network> make_torch_network(const StoredModel& model,
+                                                          const arch::EncoderSpec& spec,
+                                                          const EngineOptions& options);
+
+}  // namespace conopa::app

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "network.h"
+
+namespace conopa::app {
+
+/// What was typed after `conopa train`.
+struct TrainOptions {
+  std::string recipe;
+  std::vector<std::string> set;
+  std::string out;
+  std::string resume = "never";
+  bool force = false;
+  bool dry_run = false;
+  std::int64_t threads = 0;
+  std::int64_t seed = -1;
+  std::string data;
+};
+
+/// The parts of the command that need libtorch. They live in a program of their own, conopa-torch,
+/// so that commands which need none of them start without loading it: linking libtorch costs 0.4 s
+/// and 300 MB of mapped libraries per start.
+struct TorchParts {
+  int (*train)(const Context& context, const TrainOptions& options);
+  std::unique_ptr<Network> (*network)(const StoredModel& model, const arch::EncoderSpec& spec,
+                                      const EngineOptions& options);
+};
+
+/// The parts; only programs that link libtorch have this function.
+[[nodiscard]] const TorchParts& torch_parts();
+
+/// Whether commands that need libtorch can run: in this program or by starting conopa-torch.
+[[nodiscard]] bool has_torch(const Context& context);
+
+/// The parts, for a command about to use them. In a program without them this starts conopa-torch
+/// with the same words in place of the process (exec); so it must be called before any output.
+/// @throws UnsupportedError if this build has no libtorch or conopa-torch is missing.
+[[nodiscard]] const TorchParts& need_torch(const Context& context);
+
+}  // namespace conopa::app
