@@ -118,6 +118,9 @@ void add_commands(CLI::App& root, Context& context) {
   add_train(root, context);
   add_eval(root, context);
   add_predict(root, context);
+  add_features(root, context);
+  add_check(root, context);
+  add_bench(root, context);
 
   add_import(root, context);
   add_export(root, context);

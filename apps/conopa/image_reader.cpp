@@ -41,6 +41,12 @@ ImageReader::ImageReader(const ImageOptions& options, const image::EvalTransform
       transform_(image::make_eval_transform(transform)),
       inputs_(collect_images(options.inputs, {.lists = options.list}, std::cin)) {}
 
+std::vector<std::string> ImageReader::names() const {
+  std::vector<std::string> out;
+  for (const ImageInput& input : inputs_) out.push_back(input.name);
+  return out;
+}
+
 ImageBatch ImageReader::read(std::span<const ImageInput> inputs) {
   const auto count = static_cast<std::int64_t>(inputs.size());
   Shape shape = transform_->output_shape();

@@ -39,7 +39,8 @@ class ImageReader {
   ImageReader(const ImageOptions& options, const image::EvalTransformOptions& transform);
 
   [[nodiscard]] std::int64_t total() const noexcept { return std::ssize(inputs_); }
-  [[nodiscard]] std::int64_t skipped() const noexcept { return skipped_; }
+  /// Names of all inputs.
+  [[nodiscard]] std::vector<std::string> names() const;
 
   /// Calls `use` with every batch that holds an image; `done` counts the inputs passed so far.
   /// Warns in the end of images that were skipped.

@@ -56,6 +56,9 @@ class Network {
   /// Engine, precision and instruction set, "native bf16 (avx512_bf16)".
   [[nodiscard]] virtual std::string description() const = 0;
 
+  /// "fp32", "bf16" or "int8".
+  [[nodiscard]] virtual std::string_view precision() const = 0;
+
   /// @param images  [B, C, H, W] float32, of which the first `count` >= 1 are used.
   /// @return        [count, classes] row-major; the model must have a head.
   [[nodiscard]] virtual std::vector<float> logits(const HostTensor& images, std::int64_t count) = 0;

@@ -29,6 +29,10 @@ class NativeNetwork final : public Network {
                        kernels::isa_name(model.isa()));
   }
 
+  [[nodiscard]] std::string_view precision() const override {
+    return enum_name(session_.model().precision());
+  }
+
   [[nodiscard]] std::vector<float> logits(const HostTensor& images, std::int64_t count) override {
     std::vector<float> out(static_cast<std::size_t>(count * spec().num_classes));
     session_.run(first_images(images, count), count, {.logits = out});

@@ -77,4 +77,15 @@ Cost count_cost(const EncoderSpec& spec) {
   return cost;
 }
 
+std::int64_t inference_macs(const EncoderSpec& spec) {
+  const Cost cost = count_cost(spec);
+  const std::int64_t all = cost.macs() - cost.neck - cost.decoder;
+  if (!reads_one_token(spec)) return all;
+  const BlockSpec last = encoder_blocks(spec).back();
+  const std::int64_t N = spec.num_tokens();
+  const std::int64_t D = last.dim;
+  const std::int64_t mlp = (last.mlp == Mlp::kSwiglu ? 3 : 2) * D * last.mlp_hidden;
+  return all - (N - 1) * (2 * D * D + 2 * N * D + mlp);  // query, projection, scores, feed-forward
+}
+
 }  // namespace conopa::arch

@@ -33,8 +33,11 @@ class TorchNetwork final : public Network {
   }
 
   [[nodiscard]] std::string description() const override {
-    return fmt::format("torch {} ({})", exec_.precision == nn::Precision::kBf16 ? "bf16" : "fp32",
-                       encoder_.parameters().device().str());
+    return fmt::format("torch {} ({})", precision(), encoder_.parameters().device().str());
+  }
+
+  [[nodiscard]] std::string_view precision() const override {
+    return exec_.precision == nn::Precision::kBf16 ? "bf16" : "fp32";
   }
 
   [[nodiscard]] std::vector<float> logits(const HostTensor& images, std::int64_t count) override {

@@ -26,4 +26,9 @@ struct Cost {
 /// Cost of a resolved spec. Norms, activations and additions are not counted, as usual.
 [[nodiscard]] Cost count_cost(const EncoderSpec& spec);
 
+/// Multiply-accumulates that make features and logits of one image: those of count_cost without
+/// neck and decoder and, where the head reads one token, without what the last block would compute
+/// for the other tokens (reads_one_token).
+[[nodiscard]] std::int64_t inference_macs(const EncoderSpec& spec);
+
 }  // namespace conopa::arch

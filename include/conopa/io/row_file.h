@@ -22,13 +22,14 @@ struct RowFileOptions {
 /// One float32 tensor [rows, row...] written row by row, with a name for each row, when the number
 /// of rows is known only in the end. The file appears under its name when it is complete.
 ///
-/// `.safetensors`: the names are a JSON list in the metadata, key "names". `.npz`: they are a member
-/// names.json beside the uncompressed array; beyond 4 GiB in zip64. Not thread-safe.
+/// `.safetensors`: the names are a JSON list in the metadata, key "names". `.npz`: they are a
+/// member names.json beside the uncompressed array; beyond 4 GiB in zip64. Not thread-safe.
 /// @source NumPy Enhancement Proposal 1; PKWARE APPNOTE 6.3.9, sections 4.3 and 4.5.3.
 class RowFile {
  public:
   /// @param path  ends in .npz or .safetensors.
-  /// @throws ConfigError for another ending, IoError if the folder cannot be written, FormatError if
+  /// @throws ConfigError for another ending, IoError if the folder cannot be written, FormatError
+  /// if
   ///         the names do not fit into a header.
   [[nodiscard]] static std::unique_ptr<RowFile> create(const std::filesystem::path& path,
                                                        RowFileOptions options);

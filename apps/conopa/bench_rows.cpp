@@ -1,0 +1,173 @@
+// The measurements of conopa bench.
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <system_error>
+
+#include "bench.h"
+#include "conopa/arch/cost.h"
+#include "conopa/arch/init.h"
+#include "conopa/arch/registry.h"
+#include "conopa/core/error.h"
+#include "conopa/core/parallel.h"
+#include "conopa/core/rng.h"
+#include "conopa/core/work_team.h"
+#include "conopa/engine/session.h"
+#include "conopa/kernels/peak.h"
+#include "model_store.h"
+
+namespace conopa::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Random weights of every tensor of the spec, made in parallel: base models have 86 M of them.
+std::unique_ptr<TensorSource> random_weights(const arch::EncoderSpec& spec,
+                                             const std::string& name) {
+  const arch::TensorTable table(spec);
+  const auto& entries = table.entries();
+  std::vector<NamedTensor> tensors(entries.size());
+  parallel_for(0, std::ssize(entries), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      tensors[i] = {entries[i].name, arch::initial_tensor(entries[i], 1)};
+    }
+  });
+  return std::make_unique<MemorySource>(std::move(tensors), Metadata{}, name);
+}
+
+std::vector<float> random_images(const arch::EncoderSpec& spec, std::int64_t batch) {
+  std::vector<float> out(
+      static_cast<std::size_t>(batch * spec.channels * spec.height * spec.width));
+  Rng rng(1, RngPurpose::kSample);
+  for (float& value : out) value = static_cast<float>(rng.uniform(-2.0, 2.0));
+  return out;
+}
+
+double quantile(const std::vector<double>& sorted, double share) {
+  const auto last = static_cast<double>(sorted.size() - 1);
+  return sorted[static_cast<std::size_t>(std::lround(share * last))];
+}
+
+kernels::ActType operands(engine::Precision precision) {
+  switch (precision) {
+    case engine::Precision::kBf16:
+      return kernels::ActType::kBf16;
+    case engine::Precision::kInt8:
+      return kernels::ActType::kI8;
+    default:
+      return kernels::ActType::kF32;
+  }
+}
+
+// Both kinds of measuring on the same threads.
+class Bench {
+ public:
+  Bench(const engine::Model& model, const BenchCase& which)
+      : model_(model),
+        which_(which),
+        session_(model, {.threads = which.threads, .max_batch = which.batch}),
+        team_(which.threads),
+        images_(random_images(model.spec(), which.batch)),
+        outputs_(static_cast<std::size_t>(
+            which.batch * std::max<std::int64_t>(model.spec().num_classes, model.spec().dim))) {}
+
+  void look_at_peak() {
+    constexpr double kSeconds = 0.1;
+    const TeamScope scope(team_);
+    const kernels::Peak now =
+        kernels::measure_peak(model_.isa(), operands(model_.precision()), kSeconds);
+    if (now.gops > peak_.gops) peak_ = now;
+  }
+
+  /// Seconds of each run, sorted.
+  [[nodiscard]] std::vector<double> run() {
+    constexpr std::size_t kFewest = 5;
+    for (int i = 0; i < 2; ++i) once();  // the first allocates, the second fills the caches
+    std::vector<double> times;
+    const auto start = Clock::now();
+    while (times.size() < kFewest || seconds_since(start) < which_.seconds) {
+      const auto begin = Clock::now();
+      once();
+      times.push_back(seconds_since(begin));
+    }
+    std::ranges::sort(times);
+    return times;
+  }
+
+  [[nodiscard]] const kernels::Peak& peak() const { return peak_; }
+  [[nodiscard]] std::int64_t arena_bytes() const { return session_.arena_bytes(); }
+
+ private:
+  void once() {
+    const arch::EncoderSpec& spec = model_.spec();
+    const bool head = spec.num_classes > 0;
+    const std::span<float> out = std::span(outputs_).first(
+        static_cast<std::size_t>(which_.batch * (head ? spec.num_classes : spec.dim)));
+    if (head) {
+      session_.run(images_, which_.batch, {.logits = out});
+    } else {
+      session_.run(images_, which_.batch, {.features = out});
+    }
+  }
+
+  const engine::Model& model_;
+  const BenchCase& which_;
+  engine::Session session_;
+  WorkTeam team_;  // of the peak; it sleeps while the session runs
+  std::vector<float> images_;
+  std::vector<float> outputs_;
+  kernels::Peak peak_;
+};
+
+}  // namespace
+
+BenchModel bench_model(const std::string& target) {
+  std::error_code ignored;
+  if (std::filesystem::exists(target, ignored)) {
+    StoredModel stored = open_model(target);
+    return {.name = target, .spec = std::move(stored.spec), .weights = std::move(stored.weights)};
+  }
+  BenchModel out{.name = target, .spec = arch::preset_spec(target), .weights = nullptr};
+  out.spec.resolve();
+  out.weights = random_weights(out.spec, target);
+  return out;
+}
+
+BenchRow measure(const engine::Model& model, const BenchCase& which) try {
+  Bench bench(model, which);
+  bench.look_at_peak();
+  const std::vector<double> times = bench.run();
+  bench.look_at_peak();
+  const arch::EncoderSpec& spec = model.spec();
+  double total = 0.0;
+  for (const double time : times) total += time;
+  const auto batch = static_cast<double>(which.batch);
+  const double median = quantile(times, 0.5) / batch;
+  return {.precision = std::string(enum_name(model.precision())),
+          .isa = std::string(kernels::isa_name(model.isa())),
+          .batch = which.batch,
+          .threads = which.threads,
+          .height = spec.height,
+          .width = spec.width,
+          .runs = std::ssize(times),
+          .ms_per_image = 1e3 * median,
+          .ms_p90 = 1e3 * quantile(times, 0.9) / batch,
+          .images_per_second = batch * static_cast<double>(times.size()) / total,
+          .gflops = 2e-9 * static_cast<double>(arch::inference_macs(spec)) / median,
+          .peak_gflops = bench.peak().gops,
+          .peak_loop = std::string(bench.peak().loop),
+          .weight_bytes = model.weight_bytes(),
+          .arena_bytes = bench.arena_bytes(),
+          .explain = model.explain(which.batch)};
+} catch (const std::system_error& error) {
+  throw RunError("--threads", "cannot start {} threads: {}; use fewer", which.threads,
+                 error.what());
+}
+
+}  // namespace conopa::app
