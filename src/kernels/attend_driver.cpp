@@ -1,4 +1,4 @@
-// Attention of inference around the register tiles of matmul.
+// Attention of inference around the register tiles of matmul or, with AMX, of linear.
 //
 // Algorithm. For one head of one sequence the keys are packed once as panels of a right operand
 // (words along the head width) and the values likewise (words along the keys). Queries follow in

@@ -9,8 +9,10 @@
 #include "conopa/core/dtype.h"
 #include "conopa/core/error.h"
 #include "kernels/attend_table.h"
+#include "kernels/linear_amx_panel.h"
 #include "kernels/reference/attend.h"
 #include "tests/kernels/act_support.h"
+#include "tests/kernels/amx_emulation.h"
 #include "tests/kernels/train_ops_support.h"
 
 namespace conopa::kernels {
@@ -328,18 +330,7 @@ void multiply_whole_tiles(const detail::PanelTask& task) noexcept {
   }
 }
 
-TEST_P(FastAttendTest, AgreesWithProductsOfWholeTiles) {
-  detail::AttendChoice choice = detail::select_attend(ActType::kBf16, GetParam());
-  const std::int64_t lanes = choice.kernel->lanes;
-  choice.product = {.isa = GetParam(),
-                    .tile_rows = 32,
-                    .panel = 32,
-                    .k_per_word = choice.kernel->k_per_word,
-                    .words_multiple = lanes,
-                    .whole_tiles = true,
-                    .multiply = choice.kernel->k_per_word == 2 ? multiply_whole_tiles<2, 16>
-                                : lanes == 16                  ? multiply_whole_tiles<1, 16>
-                                                               : multiply_whole_tiles<1, 8>};
+void expect_whole_tiles_as_reference(const detail::AttendChoice& choice) {
   const AttentionMask causal{.kind = MaskKind::kCausal};
   const AttentionMask soft{.kind = MaskKind::kSoftCausal};
   for (const Case& c : {Case{2, 1, 1, 1, 8}, Case{1, 17, 17, 2, 40, causal}, Case{1, 50, 50, 3, 64},
@@ -355,6 +346,48 @@ TEST_P(FastAttendTest, AgreesWithProductsOfWholeTiles) {
               tolerance(ActType::kBf16));
   }
 }
+
+TEST_P(FastAttendTest, AgreesWithProductsOfWholeTiles) {
+  detail::AttendChoice choice = detail::select_attend(ActType::kBf16, GetParam());
+  const std::int64_t lanes = choice.kernel->lanes;
+  choice.product = {.isa = GetParam(),
+                    .tile_rows = 32,
+                    .panel = 32,
+                    .k_per_word = choice.kernel->k_per_word,
+                    .words_multiple = lanes,
+                    .whole_tiles = true,
+                    .multiply = choice.kernel->k_per_word == 2 ? multiply_whole_tiles<2, 16>
+                                : lanes == 16                  ? multiply_whole_tiles<1, 16>
+                                                               : multiply_whole_tiles<1, 8>};
+  expect_whole_tiles_as_reference(choice);
+}
+
+#ifdef CONOPA_X86_KERNELS
+void multiply_emulated(const detail::PanelTask& task) noexcept {
+  detail::LinearPanelTask whole{};
+  whole.product = task;
+  detail::tile_panel<testing_support::EmulatedBf16Tiles>(whole);
+}
+
+/// What packs pairs of bfloat16 for the tiles needs AVX-512 BF16 to run.
+std::vector<Isa> pair_isas() {
+  std::vector<Isa> isas = fast_isas();
+  std::erase_if(isas, [](Isa isa) { return isa != Isa::kAvx512Bf16; });
+  return isas;
+}
+
+class AmxAttendTest : public AttendTest {};
+INSTANTIATE_TEST_SUITE_P(Isa, AmxAttendTest, ::testing::ValuesIn(pair_isas()), test_name);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(AmxAttendTest);
+
+TEST_P(AmxAttendTest, AgreesWithEmulatedTiles) {
+  detail::AttendChoice choice = detail::select_attend(ActType::kBf16, Isa::kAmx);
+  ASSERT_STREQ(choice.kernel->name, "amx_bf16");
+  choice.product.multiply = multiply_emulated;
+  choice.product.begin = choice.product.end = nullptr;
+  expect_whole_tiles_as_reference(choice);
+}
+#endif
 
 TEST(AttendCheckTest, RefusesWhatDoesNotFit) {
   Problem problem({2, 6, 6, 2, 16}, ActType::kBf16);
