@@ -97,7 +97,6 @@ const LinearFunctions kLinearBf16 = {.panel = tile_panel<Bf16Tiles>,
                                      .sum_rows = nullptr,
                                      .expand_blocks = avx512bf16::expand_blocks,
                                      .epilogue = avx512bf16::epilogue_of_floats,
-                                     .finishes_rows = true,
                                      .begin = begin,
                                      .end = end};
 const LinearFunctions kLinearI8 = {.panel = tile_panel<Int8Tiles>,
@@ -105,7 +104,6 @@ const LinearFunctions kLinearI8 = {.panel = tile_panel<Int8Tiles>,
                                    .sum_rows = nullptr,
                                    .expand_blocks = nullptr,
                                    .epilogue = avx512bf16::epilogue_of_integers,
-                                   .finishes_rows = true,
                                    .begin = begin,
                                    .end = end};
 

@@ -21,7 +21,7 @@
 //   zero<t>(), load<t>(from, stride_bytes), store<t>(to, stride_bytes), multiply<sum, a, b>(),
 //   prefetch(from)
 
-#include "kernels/linear_kernel.h"
+#include "kernels/linear_slice.h"
 
 namespace conopa::kernels::detail {
 namespace {
@@ -72,13 +72,9 @@ class Background {
   static constexpr std::int64_t kSlice = 8;  // rows; what is set up per call has to be repaid
 
   [[gnu::noinline]] void slice() {
-    EpilogueTask rows = *task_.epilogue;
-    rows.rows = end_ - next_ < kSlice ? end_ - next_ : kSlice;
-    rows.row += next_;
-    rows.sums += next_ * kTilePanel;
-    if (rows.row_scale != nullptr) rows.row_scale += next_;
-    task_.finish(rows);
-    next_ += rows.rows;
+    const std::int64_t rows = end_ - next_ < kSlice ? end_ - next_ : kSlice;
+    finish_slice(task_, kTilePanel, next_, rows);
+    next_ += rows;
     wait_ = interval_;
   }
 

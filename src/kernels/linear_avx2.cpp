@@ -118,6 +118,10 @@ struct Out {
   static void store_bf16(std::uint16_t* to, Vec256 value, simd::AllLanes) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), halves(value));
   }
+  static void store_bf16_pair(std::uint16_t* to, Vec256 first, Vec256 second) {
+    store_bf16(to, first, simd::AllLanes{});
+    store_bf16(to + 8, second, simd::AllLanes{});
+  }
   static void store_bf16(std::uint16_t* to, Vec256 value, std::int64_t n) {
     std::uint16_t all[8];
     store_bf16(all, value, simd::AllLanes{});

@@ -96,6 +96,10 @@ struct Out512 {
   static void store_bf16(std::uint16_t* to, Vec512 value, simd::AllLanes) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves(value));
   }
+  static void store_bf16_pair(std::uint16_t* to, Vec512 first, Vec512 second) {
+    store_bf16(to, first, simd::AllLanes{});
+    store_bf16(to + 16, second, simd::AllLanes{});
+  }
   static void store_bf16(std::uint16_t* to, Vec512 value, std::int64_t n) {
     _mm256_mask_storeu_epi16(to, Vec512::first(n).m, halves(value));
   }

@@ -51,6 +51,9 @@ struct OutBf16 : Out512 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
                         reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value.v)));
   }
+  static void store_bf16_pair(std::uint16_t* to, Vec512 first, Vec512 second) {
+    _mm512_storeu_si512(to, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second.v, first.v)));
+  }
   static void store_bf16(std::uint16_t* to, Vec512 value, std::int64_t n) {
     _mm256_mask_storeu_epi16(to, Vec512::first(n).m,
                              reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value.v)));

@@ -80,7 +80,6 @@ class LinearPart {
       for (std::int64_t p = panel_begin; p < panel_end; ++p) {
         set_panel(task, p);
         multiply(a, task, p, p + 1 < panel_end ? p + 1 : panel_begin);
-        if (!kernel_.fn->finishes_rows) kernel_.fn->epilogue(task);
       }
     }
   }
@@ -186,7 +185,7 @@ class LinearPart {
                          .output_lines = (outputs_ * act_size(args_.y.type) + 63) / 64,
                          .tail = a.tail == nullptr ? nullptr : a.tail + word,
                          .tail_stride = a.tail_stride,
-                         .epilogue = last && kernel_.fn->finishes_rows ? &epilogue : nullptr,
+                         .epilogue = last ? &epilogue : nullptr,
                          .finish = kernel_.fn->epilogue});
     }
   }

@@ -4,6 +4,7 @@
 // the inference kernels need:
 //   V Out::from_int(const float*, std::int32_t)  int32 sums to float
 //   void Out::store_bf16(std::uint16_t*, V, lanes)
+//   void Out::store_bf16_pair(std::uint16_t*, V, V)  two whole vectors
 //   V Out::gelu<kBf16>(V), V Out::silu<kBf16>(V)  exact, or good for bf16 outputs
 // In an unnamed namespace for the reason given in matmul_tile.h.
 
@@ -125,19 +126,43 @@ template <typename V, typename Out, bool kInt>
   }
 }
 
-/// Layer scale, residual and store of outputs [first, first + n) of the panel.
-template <typename V, typename Out, bool kBf16, typename Lanes>
-[[gnu::always_inline]] inline void finish(const EpilogueTask& task, const OutputRows& rows,
-                                          std::int64_t first, V value, Lanes n) {
+/// Layer scale and residual of outputs [first, first + n) of the panel.
+template <typename V, typename Lanes>
+[[gnu::always_inline]] inline V scaled_and_added(const EpilogueTask& task, const OutputRows& rows,
+                                                 std::int64_t first, V value, Lanes n) {
   if (task.layer_scale != nullptr) value = value * V::load(task.layer_scale + first, n);
   if (task.residual != nullptr) {
     value = value + V::load(task.residual + rows.residual.at * task.residual_stride + first, n);
   }
+  return value;
+}
+
+/// Stores a row of one vector.
+template <typename V, typename Out, bool kBf16, typename Lanes>
+[[gnu::always_inline]] inline void store_row(std::byte* y, V value, Lanes n) {
   if constexpr (kBf16) {
-    Out::store_bf16(reinterpret_cast<std::uint16_t*>(rows.y) + first, value, n);
+    Out::store_bf16(reinterpret_cast<std::uint16_t*>(y), value, n);
   } else {
-    value.store(reinterpret_cast<float*>(rows.y) + first, n);
+    value.store(reinterpret_cast<float*>(y), n);
   }
+}
+
+/// Stores a row of two vectors; whole ones of bfloat16 in one go.
+template <typename V, typename Out, bool kBf16>
+[[gnu::always_inline]] inline void store_row(std::byte* y, V first, V second, simd::AllLanes n,
+                                             simd::AllLanes) {
+  if constexpr (kBf16) {
+    Out::store_bf16_pair(reinterpret_cast<std::uint16_t*>(y), first, second);
+  } else {
+    first.store(reinterpret_cast<float*>(y), n);
+    second.store(reinterpret_cast<float*>(y) + V::kLanes, n);
+  }
+}
+template <typename V, typename Out, bool kBf16>
+[[gnu::always_inline]] inline void store_row(std::byte* y, V first, V second, std::int64_t n0,
+                                             std::int64_t n1) {
+  store_row<V, Out, kBf16>(y, first, n0);
+  store_row<V, Out, kBf16>(y + V::kLanes * (kBf16 ? 2 : 4), second, n1);
 }
 
 /// Bias and activation of vector v of row i.
@@ -174,21 +199,25 @@ template <typename V>
                          V::load_twice(rotation.sin[v] + at, simd::AllLanes{}));
 }
 
-/// All rows; `n0` and `n1` are the outputs of each vector (gated: of the one that is left).
+/// All rows; `n0` and `n1` are the outputs of each vector (gated: of the one that is left). The
+/// task is a copy because stores to the output could otherwise change it as far as the compiler
+/// knows.
 template <typename V, typename Out, bool kInt, bool kBf16, typename Lanes>
-[[gnu::always_inline]] inline void finish_rows(const EpilogueTask& task, Lanes n0, Lanes n1) {
+[[gnu::always_inline]] inline void finish_rows(const EpilogueTask task, Lanes n0, Lanes n1) {
   OutputRows rows(task);
   const VectorRotation rotation = vector_rotation<V>(task);
   CyclicRow token(task.row, task.rotation.tokens);
   for (std::int64_t i = 0; i < task.rows; ++i, rows.next(task), token.next()) {
     if (task.gated) {
-      finish<V, Out, kBf16>(task, rows, 0, gated<V, Out, kInt, kBf16>(task, i, n0), n0);
+      const V value = gated<V, Out, kInt, kBf16>(task, i, n0);
+      store_row<V, Out, kBf16>(rows.y, scaled_and_added(task, rows, 0, value, n0), n0);
     } else {
       const std::int64_t at = token.at * task.rotation.half_width;
-      const V first = activated<V, Out, kInt, kBf16>(task, i, 0, n0);
-      const V second = activated<V, Out, kInt, kBf16>(task, i, 1, n1);
-      finish<V, Out, kBf16>(task, rows, 0, rotated(rotation, 0, at, first), n0);
-      finish<V, Out, kBf16>(task, rows, V::kLanes, rotated(rotation, 1, at, second), n1);
+      V first = activated<V, Out, kInt, kBf16>(task, i, 0, n0);
+      V second = activated<V, Out, kInt, kBf16>(task, i, 1, n1);
+      first = scaled_and_added(task, rows, 0, rotated(rotation, 0, at, first), n0);
+      second = scaled_and_added(task, rows, V::kLanes, rotated(rotation, 1, at, second), n1);
+      store_row<V, Out, kBf16>(rows.y, first, second, n0, n1);
     }
     if (task.pad != 0) fill_pad(task, rows.y);
   }

@@ -102,7 +102,7 @@ struct LinearPanelTask {
   std::int64_t output_lines;   ///< and cache lines of each, to be called near meanwhile
   const Word* tail;            ///< kernels of whole row groups: copy of the last rows, padded with
   std::int64_t tail_stride;    ///< zeros to a group; null if the rows are whole groups
-  /// Of the last k block, for kernels that finish rows themselves; else null.
+  /// Of the last k block, to be called with the rows that are complete; else null.
   const EpilogueTask* epilogue;
   void (*finish)(const EpilogueTask&) noexcept;  ///< what to call with its rows
 };
@@ -117,7 +117,6 @@ struct LinearFunctions {
   /// Null for int8 kernels.
   void (*expand_blocks)(const BlocksTask&) noexcept;
   void (*epilogue)(const EpilogueTask&) noexcept;
-  bool finishes_rows = false;          ///< `panel` calls the epilogue where it is given one
   void (*begin)() noexcept = nullptr;  ///< before and after the panels of one thread and call
   void (*end)() noexcept = nullptr;
 };

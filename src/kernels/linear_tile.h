@@ -3,11 +3,14 @@
 // Row blocks of linear in register tiles of equal height. In an unnamed namespace for the reason
 // given in matmul_tile.h.
 
-#include "kernels/linear_kernel.h"
+#include "kernels/linear_slice.h"
 #include "kernels/matmul_tile.h"
 
 namespace conopa::kernels::detail {
 namespace {
+
+/// Rows whose sums wait for their epilogue: few enough for the first level.
+constexpr std::int64_t kSliceRows = 56;
 
 /// A tile of kRows rows and two vectors: begins with what earlier k blocks left in c.
 template <typename Vec, int kRows>
@@ -76,15 +79,20 @@ void even_panel(const LinearPanelTask& whole) noexcept {
   const std::int64_t tiles = (task.rows + Vec::kTileRows - 1) / Vec::kTileRows;
   if (tiles == 0) return;
   const std::int64_t calls = tiles * (task.words / kStepsPerCall);
-  const std::int64_t lines = calls == 0 ? 0 : (task.ahead_lines + calls - 1) / calls;
+  const std::int64_t lines = calls == 0 || task.rows < 8 ? 0 : (task.ahead_lines + calls - 1) / calls;
   const std::int64_t tile_ahead = lines * (task.words / kStepsPerCall) * kLineFloats;
   const float* ahead = task.ahead;
+  std::int64_t finished = 0;
   for (std::int64_t t = 0, row = 0; t < tiles; ++t) {
     const std::int64_t height = task.rows / tiles + (t < task.rows % tiles ? 1 : 0);
     call_outputs(whole, row, height);
     tile_of<Vec>(height, task, task.a + row * task.a_stride, row, ahead, lines);
     row += height;
     ahead += tile_ahead;
+    if (whole.epilogue != nullptr && (row - finished >= kSliceRows || t + 1 == tiles)) {
+      finish_slice(whole, Vec::kPanel, finished, row - finished);
+      finished = row;
+    }
   }
 }
 
