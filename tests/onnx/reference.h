@@ -12,7 +12,11 @@ struct Expected {
   HostTensor logits;    ///< [B, classes]; empty without a head
 };
 
-/// The seam between the cases and the executor that vouches for them; which one is linked decides.
+// The seam between the cases and the executor that vouches for them; which one is linked decides.
+
+/// Whether the executor runs models of this kind.
+[[nodiscard]] bool reference_runs(const arch::EncoderSpec& spec);
+
 [[nodiscard]] Expected expected_outputs(const arch::EncoderSpec& spec, const TensorSource& weights,
                                         const HostTensor& pixels);
 
