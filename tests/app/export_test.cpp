@@ -120,6 +120,43 @@ TEST(ExportCommandTest, RefusesWhatItCannotWrite) {
   EXPECT_EQ(attempt("official", "there.safetensors", {"--force"}).code, 0);
 }
 
+TEST(ExportCommandTest, WritesOnnxGraphsWithTheirPreprocessing) {
+  const TempDir dir;
+  testing::write_small_model(dir / "m", {"ant", "bee", "cat"});
+
+  const CommandResult result =
+      run_command({"export", dir / "m", "--to", "onnx", "--out", dir / "m.onnx", "--json"});
+
+  ASSERT_EQ(result.code, 0) << result.error;
+  const std::string bytes = testing::read_plain(dir / "m.onnx");
+  EXPECT_EQ(Json::parse(result.out)["bytes"], bytes.size());
+  EXPECT_THAT(bytes, HasSubstr(R"(["ant","bee","cat"])"));
+  EXPECT_THAT(bytes, HasSubstr("crop_pct"));
+  EXPECT_THAT(bytes, HasSubstr("blocks.0/attn/proj/matmul"));
+
+  ASSERT_EQ(run_command({"export", dir / "m", "--to", "onnx", "--precision", "int8", "--out",
+                         dir / "m8.onnx"})
+                .code,
+            0);
+  EXPECT_THAT(testing::read_plain(dir / "m8.onnx"), HasSubstr("MatMulInteger"));
+}
+
+TEST(ExportCommandTest, RefusesOptionsOfOtherFormats) {
+  const TempDir dir;
+  testing::write_small_model(dir / "m", {});
+
+  const CommandResult scheme = run_command(
+      {"export", dir / "m", "--to", "onnx", "--scheme", "official", "--out", dir / "m.onnx"});
+  const CommandResult precision =
+      run_command({"export", dir / "m", "--to", "official", "--precision", "int8", "--out",
+                   dir / "m.safetensors"});
+
+  EXPECT_EQ(scheme.code, 2);
+  EXPECT_THAT(scheme.error, HasSubstr("leave it out"));
+  EXPECT_EQ(precision.code, 2);
+  EXPECT_THAT(precision.error, HasSubstr("leave it out"));
+}
+
 TEST(ExportCommandTest, RefusesAModelThatTheSchemeCannotHold) {
   const TempDir dir;
   write_model(dir / "m", mae_spec());

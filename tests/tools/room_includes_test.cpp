@@ -20,13 +20,14 @@ namespace fs = std::filesystem;
 using Rooms = std::set<std::string>;
 
 const std::map<std::string, Rooms>& allowed_rooms() {
-  static const Rooms everything{"core", "io",    "image", "arch", "kernels", "nn",
-                                "data", "tasks", "train", "eval", "report", "engine"};
+  static const Rooms everything{"core",  "io",    "image", "arch",   "kernels", "nn",  "data",
+                                "tasks", "train", "eval",  "report", "engine",  "onnx"};
   static const std::map<std::string, Rooms> table{
       {"core", {}},
       {"io", {"core"}},
       {"image", {"core"}},
       {"arch", {"core"}},
+      {"onnx", {"core", "io", "arch"}},
       {"kernels", {"core"}},
       {"engine", {"core", "io", "image", "arch", "kernels"}},
       {"eval", {"core"}},
