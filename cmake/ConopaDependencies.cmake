@@ -1,5 +1,9 @@
 # Every third-party package, found once.
 
+if(CONOPA_STATIC)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
+  add_link_options(-static-libstdc++ -static-libgcc)
+endif()
 find_package(Threads REQUIRED)
 # The kernels share libtorch's OpenMP team. Under ThreadSanitizer libgomp gives false races, and the
 # fuzzed parsers need no team (nor Clang's libomp): those builds link an empty stand-in and run

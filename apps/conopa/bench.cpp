@@ -37,7 +37,10 @@ std::vector<InputSize> sizes_of(const Options& options, const arch::EncoderSpec&
 }
 
 void print_row(const Options& options, const BenchRow& row, bool first) {
-  if (first) fmt::print("{}\n", bench_header());
+  if (first) {
+    fmt::print("machine     {}\nmodel       {}\n\n{}\n", cpu_model_name(), options.model,
+               bench_header());
+  }
   fmt::print("{}\n", bench_line(row));
   for (const std::string& line : row.explain) {
     if (options.explain) fmt::print("    {}\n", line);
@@ -50,9 +53,6 @@ int run(const Context& context, const Options& options) {
   const std::vector<InputSize> sizes = sizes_of(options, model.spec);
   const std::vector<int> threads =
       options.threads.empty() ? std::vector<int>{num_threads()} : options.threads;
-  if (!context.json) {
-    fmt::print("machine     {}\nmodel       {}\n\n", cpu_model_name(), model.name);
-  }
   std::vector<BenchRow> rows;
   for (const InputSize size : sizes) {
     for (const std::string& precision : options.precisions) {

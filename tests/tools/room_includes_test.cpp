@@ -38,11 +38,12 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"tasks", {"core", "arch", "nn", "data", "eval", "image"}},
       {"train",
        {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report"}},
-      {"app", everything}};
+      {"app", {"core", "io", "image", "arch", "kernels", "data", "eval", "report", "engine"}},
+      {"torch", everything}};  // apps/conopa/torch
   return table;
 }
 
-const Rooms kTorchRooms{"nn", "tasks", "train", "app"};
+const Rooms kTorchRooms{"nn", "tasks", "train", "torch"};
 
 struct Source {
   fs::path path;
@@ -67,6 +68,9 @@ std::vector<Source> sources_below(const fs::path& folder, const std::string& roo
 std::vector<Source> all_sources() {
   const fs::path root = CONOPA_SOURCE_DIR;
   std::vector<Source> out = sources_below(root / "apps", "app");
+  for (Source& source : out) {
+    if (source.path.parent_path().filename() == "torch") source.room = "torch";
+  }
   for (const auto& [room, allowed] : allowed_rooms()) {
     for (const fs::path& folder : {root / "include/conopa" / room, root / "src" / room}) {
       for (Source& source : sources_below(folder, room)) out.push_back(std::move(source));

@@ -42,8 +42,10 @@ class TorchNetwork final : public Network {
 
   [[nodiscard]] std::vector<float> logits(const HostTensor& images, std::int64_t count) override {
     const at::NoGradGuard no_grad;
+    nn::ForwardOptions options;
+    options.exec = exec_;
     const at::Tensor out =
-        encoder_.forward(input(images, count), {.exec = exec_}).logits.cpu().contiguous();
+        encoder_.forward(input(images, count), options).logits.cpu().contiguous();
     const std::span<const float> values = nn::floats(out);
     return {values.begin(), values.end()};
   }
@@ -52,7 +54,8 @@ class TorchNetwork final : public Network {
                                                 std::int64_t count) override {
     const at::NoGradGuard no_grad;
     nn::Capture capture;
-    nn::ForwardOptions options{.exec = exec_};
+    nn::ForwardOptions options;
+    options.exec = exec_;
     options.exec.ops = nn::Ops::kStock;
     options.capture = &capture;
     const nn::ForwardResult result = encoder_.forward(input(images, count), options);
