@@ -12,6 +12,7 @@
 #include "conopa/core/parallel.h"
 #include "conopa/core/system.h"
 #include "model_resize.h"
+#include "preset_model.h"
 
 namespace conopa::app {
 namespace {
@@ -49,7 +50,7 @@ void print_row(const Options& options, const BenchRow& row, bool first) {
 }
 
 int run(const Context& context, const Options& options) {
-  const BenchModel model = bench_model(options.model);
+  const StoredModel model = open_model_or_preset(options.model);
   const std::vector<InputSize> sizes = sizes_of(options, model.spec);
   const std::vector<int> threads =
       options.threads.empty() ? std::vector<int>{num_threads()} : options.threads;
@@ -71,7 +72,7 @@ int run(const Context& context, const Options& options) {
     }
   }
   if (context.json) {
-    fmt::print("{}\n", bench_json(model, rows));
+    fmt::print("{}\n", bench_json(options.model, rows));
     return 0;
   }
   fmt::print("\npeak: {} in registers, {:.0f} GFLOP/s on {} threads; peak memory {}\n",

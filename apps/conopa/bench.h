@@ -5,20 +5,8 @@
 #include <vector>
 
 #include "conopa/engine/model.h"
-#include "conopa/io/tensor_source.h"
 
 namespace conopa::app {
-
-/// A model to measure: stored, or a preset with random weights.
-struct BenchModel {
-  std::string name;
-  arch::EncoderSpec spec;  ///< resolved
-  std::unique_ptr<TensorSource> weights;
-};
-
-/// Opens a model folder or makes the weights of a preset.
-/// @throws as open_model if there is such a path, else ConfigError naming the nearest preset.
-[[nodiscard]] BenchModel bench_model(const std::string& target);
 
 /// One combination of what a user can choose.
 struct BenchCase {
@@ -58,6 +46,6 @@ struct BenchRow {
 /// The line above the rows, one row, and the rows as JSON.
 [[nodiscard]] std::string bench_header();
 [[nodiscard]] std::string bench_line(const BenchRow& row);
-[[nodiscard]] std::string bench_json(const BenchModel& model, const std::vector<BenchRow>& rows);
+[[nodiscard]] std::string bench_json(const std::string& model, const std::vector<BenchRow>& rows);
 
 }  // namespace conopa::app

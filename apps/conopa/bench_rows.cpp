@@ -3,20 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <system_error>
 
 #include "bench.h"
 #include "conopa/arch/cost.h"
-#include "conopa/arch/init.h"
-#include "conopa/arch/registry.h"
 #include "conopa/core/error.h"
-#include "conopa/core/parallel.h"
 #include "conopa/core/rng.h"
 #include "conopa/core/work_team.h"
 #include "conopa/engine/session.h"
 #include "conopa/kernels/peak.h"
-#include "model_store.h"
 
 namespace conopa::app {
 namespace {
@@ -25,20 +20,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Random weights of every tensor of the spec, made in parallel: base models have 86 M of them.
-std::unique_ptr<TensorSource> random_weights(const arch::EncoderSpec& spec,
-                                             const std::string& name) {
-  const arch::TensorTable table(spec);
-  const auto& entries = table.entries();
-  std::vector<NamedTensor> tensors(entries.size());
-  parallel_for(0, std::ssize(entries), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      tensors[i] = {entries[i].name, arch::initial_tensor(entries[i], 1)};
-    }
-  });
-  return std::make_unique<MemorySource>(std::move(tensors), Metadata{}, name);
 }
 
 std::vector<float> random_images(const arch::EncoderSpec& spec, std::int64_t batch) {
@@ -126,18 +107,6 @@ class Bench {
 };
 
 }  // namespace
-
-BenchModel bench_model(const std::string& target) {
-  std::error_code ignored;
-  if (std::filesystem::exists(target, ignored)) {
-    StoredModel stored = open_model(target);
-    return {.name = target, .spec = std::move(stored.spec), .weights = std::move(stored.weights)};
-  }
-  BenchModel out{.name = target, .spec = arch::preset_spec(target), .weights = nullptr};
-  out.spec.resolve();
-  out.weights = random_weights(out.spec, target);
-  return out;
-}
 
 BenchRow measure(const engine::Model& model, const BenchCase& which) try {
   Bench bench(model, which);

@@ -25,7 +25,7 @@ std::string bench_line(const BenchRow& row) {
       format_bytes(row.weight_bytes), format_bytes(row.arena_bytes));
 }
 
-std::string bench_json(const BenchModel& model, const std::vector<BenchRow>& rows) {
+std::string bench_json(const std::string& model, const std::vector<BenchRow>& rows) {
   using Json = nlohmann::ordered_json;
   Json list = Json::array();
   for (const BenchRow& row : rows) {
@@ -53,7 +53,7 @@ std::string bench_json(const BenchModel& model, const std::vector<BenchRow>& row
   }
   const Json out{{"machine", cpu_model_name()},
                  {"isa", rows.empty() ? "" : rows.front().isa},
-                 {"model", model.name},
+                 {"model", model},
                  {"peak_rss_bytes", peak_rss_bytes()},
                  {"rows", std::move(list)}};
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -13,6 +13,7 @@
 #include "layer_errors.h"
 #include "model_resize.h"
 #include "network.h"
+#include "preset_model.h"
 #include "torch_parts.h"
 
 namespace conopa::app {
@@ -114,7 +115,7 @@ void print_table(const LayerErrors& errors) {
 
 int run(const Context& context, const Options& options) {
   if (against_torch(context, options)) static_cast<void>(need_torch(context));
-  const StoredModel model = open_model(options.model);
+  const StoredModel model = open_model_or_preset(options.model);
   const arch::EncoderSpec spec = spec_at(model, options.size);
   const std::unique_ptr<Network> found =
       make_network(context, model, spec, options.engine, options.batch);
@@ -164,7 +165,9 @@ void add_check(CLI::App& root, Context& context) {
       "conopa check runs/fmnist --images photos/\n"
       "  conopa check MODEL --precision int8 --random 16 --json");
   auto options = std::make_shared<Options>();
-  command->add_option("model", options->model, "model folder, run folder or checkpoint folder")
+  command
+      ->add_option("model", options->model,
+                   "model or run folder, or the name of a model (random weights)")
       ->required();
   CLI::Option* images = command->add_option("--images", options->images,
                                             "images or folders of images instead of random ones");

@@ -176,7 +176,8 @@ void print_result(const Context& context, const Options& options, const engine::
   }
   fmt::print("layer       {} ({})\nwritten     {} ({} {} float32, {})\n", wanted.layer.name,
              enum_name(model.precision()), options.out, wanted.tokens ? "tokens" : "features",
-             conopa::to_string(shape), format_bytes(element_count(shape) * std::int64_t{sizeof(float)}));
+             conopa::to_string(shape),
+             format_bytes(element_count(shape) * std::int64_t{sizeof(float)}));
 }
 
 int run(const Context& context, const Options& options) {

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "apps/conopa/bench.h"
+#include "apps/conopa/preset_model.h"
 #include "tests/app/command_run.h"
 
 namespace conopa {
@@ -73,11 +73,11 @@ TEST_F(BenchCommandTest, ExplainsWrongUse) {
   EXPECT_THAT(unknown.error, HasSubstr("illama_tiny_patch16_224"));
 }
 
-TEST(BenchModelTest, MakesTheWeightsOfAPreset) {
-  const app::BenchModel model = app::bench_model("illama_tiny_patch16_224");
+TEST(PresetModelTest, HasEveryWeight) {
+  const app::StoredModel model = app::open_model_or_preset("illama_tiny_patch16_224");
 
   EXPECT_EQ(model.spec.height, 224);
-  EXPECT_TRUE(model.weights->contains("head.weight"));
+  EXPECT_NO_THROW(app::check_weights(model));
 }
 
 }  // namespace

@@ -65,6 +65,10 @@ class TorchNetwork final : public Network {
         out.push_back(layer_of(name, tensor));
       }
     }
+    if (!capture.contains("final_norm")) {  // a head that reads the mean norms that alone
+      options.capture = nullptr;
+      out.push_back(layer_of("final_norm", encoder_.encode(input(images, count), options)));
+    }
     out.push_back(layer_of("features", result.features));
     if (result.logits.defined()) out.push_back(layer_of("logits", result.logits));
     return out;
