@@ -97,12 +97,15 @@ void measure(const Context& context, const Options& options, const StoredModel& 
   outcome.precision = enum_name(quantised.session().model().precision());
   if (!options.eval.empty()) {
     const data::OpenedDataset opened = open_images(model, options.eval, "auto", options.limit);
-    outcome.measured_on =
-        fmt::format("{} images of {} ({})", opened.dataset->size(), options.eval, opened.split);
+    outcome.measured_on = describe_images(opened, options.eval);
+    outcome.dataset = dataset_name(options.eval);
+    outcome.split = opened.split;
     outcome.measured = compare_on(context, model, opened, original, quantised);
     return;
   }
   outcome.measured_on = images.what;
+  outcome.dataset = images.dataset;
+  outcome.split = images.split;
   outcome.measured.add(original, quantised, images.images, images.count, images.labels);
 }
 
@@ -137,6 +140,8 @@ int run(const Context& context, const Options& options) {
                           .bytes_after = bytes_of(weights.tensors),
                           .calibrated_on = options.calibrate.empty() ? "" : images.what,
                           .measured_on = {},
+                          .dataset = {},
+                          .split = {},
                           .measured = {},
                           .chosen = weights.chosen,
                           .trials = weights.trials};

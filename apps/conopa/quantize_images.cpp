@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "conopa/core/error.h"
 #include "conopa/core/rng.h"
@@ -13,6 +14,16 @@ namespace conopa::app {
 std::span<const float> ImageSet::part(std::int64_t first, std::int64_t length) const {
   return std::span<const float>(images).subspan(static_cast<std::size_t>(first * image_size()),
                                                 static_cast<std::size_t>(length * image_size()));
+}
+
+std::string dataset_name(const std::string& path) {
+  const std::filesystem::path plain = std::filesystem::path(path).lexically_normal();
+  return (plain.has_filename() ? plain : plain.parent_path()).filename().string();
+}
+
+std::string describe_images(const data::OpenedDataset& opened, const std::string& path) {
+  return fmt::format("{} images of {} ({})", opened.dataset->size(), dataset_name(path),
+                     opened.split);
 }
 
 data::OpenedDataset open_images(const StoredModel& model, const std::string& path,
@@ -35,7 +46,8 @@ data::OpenedDataset open_images(const StoredModel& model, const std::string& pat
 ImageSet load_images(const StoredModel& model, const data::OpenedDataset& opened,
                      const std::string& path) {
   const data::Dataset& dataset = *opened.dataset;
-  ImageSet out{.what = fmt::format("{} images of {} ({})", dataset.size(), path, opened.split)};
+  ImageSet out{
+      .what = describe_images(opened, path), .dataset = dataset_name(path), .split = opened.split};
   data::Loader loader(opened.dataset, image::make_eval_transform(model.transform),
                       data::Sampler({.order = data::SampleOrder::kSequential}, dataset.size()),
                       {.batch = std::min<std::int64_t>(dataset.size(), 32), .prefetch = 1});
@@ -52,8 +64,7 @@ ImageSet load_images(const StoredModel& model, const data::OpenedDataset& opened
 
 ImageSet random_images(const StoredModel& model, std::int64_t count) {
   const arch::EncoderSpec& spec = model.spec;
-  ImageSet out{
-      .what = fmt::format("{} images of random noise", count), .count = count, .random = true};
+  ImageSet out{.what = fmt::format("{} images of random noise", count), .count = count};
   Rng rng(0, RngPurpose::kSample);
   out.images.resize(static_cast<std::size_t>(count * spec.channels * spec.height * spec.width));
   for (float& value : out.images) value = static_cast<float>(rng.normal());

@@ -16,13 +16,20 @@ struct ImageSet {
   std::vector<float> images{};         ///< [count, C, H, W]
   std::vector<std::int64_t> labels{};  ///< empty for random images
   std::int64_t count = 0;
-  bool random = false;
+  std::string dataset{}, split{};  ///< name and split; empty for random images
 
   [[nodiscard]] std::int64_t image_size() const noexcept {
     return count == 0 ? 0 : static_cast<std::int64_t>(images.size()) / count;
   }
   [[nodiscard]] std::span<const float> part(std::int64_t first, std::int64_t length) const;
 };
+
+/// "128 images of fashion-mnist (train)".
+[[nodiscard]] std::string describe_images(const data::OpenedDataset& opened,
+                                          const std::string& path);
+
+/// The last part of a dataset's path.
+[[nodiscard]] std::string dataset_name(const std::string& path);
 
 /// Opens a split of a dataset for a model.
 /// @param limit  samples to keep, balanced over the classes; 0 = all.

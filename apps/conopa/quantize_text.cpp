@@ -22,9 +22,12 @@ std::optional<Accuracies> accuracies(const QuantizeOutcome& outcome) {
 
 double percent(double share) { return 100.0 * share; }
 
+// Name of a model: of its folder, or of the run whose model/ it is.
 std::string folder_name(const std::filesystem::path& path) {
-  const std::filesystem::path plain = std::filesystem::absolute(path).lexically_normal();
-  return (plain.has_filename() ? plain : plain.parent_path()).filename().string();
+  std::filesystem::path plain = std::filesystem::absolute(path).lexically_normal();
+  if (!plain.has_filename()) plain = plain.parent_path();
+  if (plain.filename() == "model") plain = plain.parent_path();
+  return plain.filename().string();
 }
 
 std::string size_text(const QuantizeOutcome& outcome) {
@@ -55,7 +58,8 @@ std::string how_text(const QuantizeOutcome& outcome) {
 }
 
 report::CardResult accuracy(const QuantizeOutcome& outcome, std::string name, double value) {
-  return {.dataset = outcome.measured_on,
+  return {.dataset = outcome.dataset,
+          .split = outcome.split,
           .metric = "accuracy",
           .metric_name = std::move(name),
           .value = value};

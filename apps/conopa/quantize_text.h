@@ -16,6 +16,7 @@ struct QuantizeOutcome {
   std::int64_t bytes_after = 0;
   std::string calibrated_on;  ///< empty without calibration
   std::string measured_on;
+  std::string dataset, split;  ///< of it; empty for random images
   Comparison measured;
   QuantizeTrial chosen;
   std::vector<QuantizeTrial> trials;
