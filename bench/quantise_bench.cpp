@@ -64,7 +64,7 @@ struct Variant {
   std::unique_ptr<app::OutputRunner> runner;
   double batch_s = std::numeric_limits<double>::infinity();
   double single_s = std::numeric_limits<double>::infinity();
-  app::Comparison found;
+  app::Agreement found;
 };
 
 Variant variant_of(std::string name, const arch::EncoderSpec& spec,

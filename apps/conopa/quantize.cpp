@@ -70,16 +70,16 @@ std::unique_ptr<Progress> make_progress(const Context& context, std::int64_t ste
 }
 
 // Runs both models over a whole dataset.
-Comparison compare_on(const Context& context, const StoredModel& model,
-                      const data::OpenedDataset& opened, OutputRunner& original,
-                      OutputRunner& quantised) {
+Agreement compare_on(const Context& context, const StoredModel& model,
+                     const data::OpenedDataset& opened, OutputRunner& original,
+                     OutputRunner& quantised) {
   constexpr std::int64_t kLoaded = 64;
   data::Loader loader(
       opened.dataset, image::make_eval_transform(model.transform),
       data::Sampler({.order = data::SampleOrder::kSequential}, opened.dataset->size()),
       {.batch = kLoaded});
   const auto progress = make_progress(context, loader.steps_per_epoch(), kLoaded);
-  Comparison out;
+  Agreement out;
   loader.begin_epoch(0);
   while (const std::optional<data::Batch> batch = loader.next()) {
     out.add(original, quantised, batch->images.data<float>(), batch->size(),

@@ -52,8 +52,8 @@ std::vector<float> OutputRunner::run(std::span<const float> images, std::int64_t
   return out;
 }
 
-void Comparison::add(OutputRunner& original, OutputRunner& quantised, std::span<const float> images,
-                     std::int64_t batch, std::span<const std::int64_t> labels) {
+void Agreement::add(OutputRunner& original, OutputRunner& quantised, std::span<const float> images,
+                    std::int64_t batch, std::span<const std::int64_t> labels) {
   const std::vector<float> expected = original.run(images, batch);
   const std::vector<float> found = quantised.run(images, batch);
   distance.add(expected, found, original.width());

@@ -53,7 +53,7 @@ class OutputRunner {
 };
 
 /// Accuracy of the float and the quantised model on labelled images, and their distance.
-struct Comparison {
+struct Agreement {
   std::optional<eval::ClassificationMeter> before, after;  ///< nothing without labels or head
   OutputDistance distance;
 

@@ -17,7 +17,7 @@ struct QuantizeOutcome {
   std::string calibrated_on;  ///< empty without calibration
   std::string measured_on;
   std::string dataset, split;  ///< of it; empty for random images
-  Comparison measured;
+  Agreement measured;
   QuantizeTrial chosen;
   std::vector<QuantizeTrial> trials;
 };

@@ -26,7 +26,7 @@ struct Needs {
     const ActType wide_type = model.types.wide;
     const std::int64_t late = model.spec.class_token == arch::ClassToken::kLate ? 1 : 0;
     const std::int64_t count = batch * (t.tokens + late);
-    const std::int64_t padded = batch * (t.tokens + t.pads);
+    const std::int64_t padded = std::max(count, batch * (t.tokens + t.pads));
     grow(rows, padded);
     grow(x, count * row_bytes(ActType::kF32, s.dim));
     // Norm outputs in the input type or wide, float32 for a read-out; patches wide.

@@ -38,7 +38,8 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"tasks", {"core", "arch", "nn", "data", "eval", "image"}},
       {"train",
        {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report"}},
-      {"app", {"core", "io", "image", "arch", "kernels", "data", "eval", "report", "engine"}},
+      {"app",
+       {"core", "io", "image", "arch", "onnx", "kernels", "data", "eval", "report", "engine"}},
       {"torch", everything}};  // apps/conopa/torch
   return table;
 }
