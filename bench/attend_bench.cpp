@@ -14,12 +14,12 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/fma_peak.h"
 #include "conopa/core/error.h"
 #include "conopa/core/parallel.h"
 #include "conopa/core/rng.h"
 #include "conopa/kernels/act_ops.h"
 #include "conopa/kernels/attend.h"
+#include "conopa/kernels/peak.h"
 
 namespace {
 
@@ -187,8 +187,8 @@ int main(int argc, char** argv) try {
     }
   }
   const kernels::Isa isa = kernels::active_isa();
-  const double peak[2] = {conopa::bench::fma_peak_gflops(isa, kernels::Compute::kF32),
-                          conopa::bench::fma_peak_gflops(isa, kernels::Compute::kBf16)};
+  const double peak[2] = {kernels::measure_peak(isa, ActType::kF32).gops,
+                          kernels::measure_peak(isa, ActType::kBf16).gops};
   fmt::print("{} and {}, {} threads; peak GFLOP/s in registers: f32 {:.0f}, bf16 {:.0f}\n",
              kernels::explain_attend(ActType::kF32, isa),
              kernels::explain_attend(ActType::kBf16, isa), conopa::num_threads(), peak[0], peak[1]);

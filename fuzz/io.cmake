@@ -1,3 +1,3 @@
-foreach(name gzip npz pickle pth safetensors)
+foreach(name gguf gzip npz pickle pth safetensors)
   conopa_fuzz(${name} io)
 endforeach()

@@ -4,11 +4,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf '\n== %s\n' "$*"; }
 
-# Prints the packages of packages.txt; with "notorch" those that need no libtorch.
+# Prints the packages of packages.txt that every machine needs; with "notorch" without those of
+# libtorch, with "full" those that the full test suite needs besides.
 package_list() {
-  local filter='s/[[:space:]]*#.*//'
-  [ "${1:-}" = notorch ] && filter='/# train/d; s/[[:space:]]*#.*//'
-  sed -e "$filter" -e '/^$/d' scripts/packages.txt
+  local drop='/# full/d'
+  [ "${1:-}" = notorch ] && drop='/# \(train\|full\)/d'
+  [ "${1:-}" = full ] && drop='/# full/!d'
+  sed -e "$drop" -e 's/[[:space:]]*#.*//' -e '/^$/d' scripts/packages.txt
 }
 
 # Installs what is missing; needs root or sudo only then.
@@ -26,7 +28,7 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq \
       --no-install-recommends "${missing[@]}" >/dev/null
   fi
-  if [ "${1:-}" != notorch ]; then choose_openmp_blas; fi
+  if [ -z "${1:-}" ]; then choose_openmp_blas; fi
 }
 
 # libtorch shares the OpenMP team with us; the pthread build of OpenBLAS fights it for the cores.

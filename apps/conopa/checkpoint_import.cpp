@@ -11,6 +11,7 @@
 #include "conopa/core/error.h"
 #include "conopa/core/log.h"
 #include "conopa/io/checkpoint.h"
+#include "conopa/io/quantised.h"
 #include "model_store.h"
 #include "settings.h"
 #include "tensor_cast.h"
@@ -24,7 +25,9 @@ std::string format_of(const TensorSource& source) {
   if (const auto* pth = dynamic_cast<const PthFile*>(&source)) {
     return pth->is_legacy() ? "PyTorch (legacy)" : "PyTorch";
   }
+  if (dynamic_cast<const GgufFile*>(&source) != nullptr) return "GGUF";
   const std::filesystem::path path(source.where());
+  if (path.extension() == ".gguf") return "GGUF";  // behind a view of its int8 matrices
   if (path.extension() == ".json") return "sharded";
   return path.extension() == ".npz" || path.extension() == ".npy" ? "NumPy" : "safetensors";
 }
@@ -107,6 +110,13 @@ void log_doubts(const arch::EncoderSpec& spec, const std::vector<std::string>& s
   for (const std::string& doubt : family.doubts(spec)) log_info("{}", doubt);
 }
 
+/// A matrix that stays quantised, see kept_form.
+std::optional<QuantMatrix> stored_matrix(const ImportPlan& plan, std::optional<DType> dtype,
+                                         const std::string& name) {
+  if (!kept_form(plan, dtype)) return std::nullopt;
+  return plan.source->read_quantised(name);
+}
+
 }  // namespace
 
 ImportPlan plan_import(const ImportOptions& options) {
@@ -123,19 +133,27 @@ ImportPlan plan_import(const ImportOptions& options) {
     for (const std::string& skipped : pth->skipped()) log_info("not a tensor: {}", skipped);
   }
   const arch::TensorIndex index = index_of(*plan.source);
-  plan.spec =
-      options.preset.empty() ? infer_spec(options, index) : arch::preset_spec(options.preset);
+  plan.described = read_gguf_model(*plan.source);
+  const bool inferred = options.preset.empty() && !plan.described;
+  plan.spec = inferred                 ? infer_spec(options, index)
+              : options.preset.empty() ? plan.described->spec
+                                       : arch::preset_spec(options.preset);
   apply_settings(plan.spec, options.settings, kSet);
   plan.spec.resolve();
-  if (options.preset.empty()) log_doubts(plan.spec, options.settings);
+  if (inferred) log_doubts(plan.spec, options.settings);
   const arch::TensorTable table(plan.spec);
-  plan.scheme = arch::best_scheme(plan.spec, index);
+  plan.scheme = plan.described ? "canonical" : arch::best_scheme(plan.spec, index);
   plan.keys = arch::compare_keys(table, plan.scheme, index);
   plan.training = training_state(*plan.source);
   return plan;
 }
 
-std::vector<NamedTensor> import_tensors(const ImportPlan& plan, DType dtype, std::uint64_t seed) {
+std::optional<QuantForm> kept_form(const ImportPlan& plan, std::optional<DType> dtype) {
+  return plan.described && !dtype ? plan.source->quant_form() : std::nullopt;
+}
+
+std::vector<NamedTensor> import_tensors(const ImportPlan& plan, std::optional<DType> dtype,
+                                        std::uint64_t seed) {
   const arch::TensorTable table(plan.spec);
   std::set<std::string> fresh(plan.keys.missing.begin(), plan.keys.missing.end());
   for (const arch::KeyReport::Reshaped& reshaped : plan.keys.reshaped) fresh.insert(reshaped.name);
@@ -146,13 +164,19 @@ std::vector<NamedTensor> import_tensors(const ImportPlan& plan, DType dtype, std
   std::vector<NamedTensor> out;
   for (const arch::TensorEntry& entry : table.entries()) {
     const arch::ForeignTensor foreign = table.foreign(entry.name, plan.scheme);
+    const auto matrix =
+        fresh.contains(entry.name) ? std::nullopt : stored_matrix(plan, dtype, entry.name);
+    if (matrix) {
+      append_quantised(out, entry.name, *matrix);
+      continue;
+    }
     const HostTensor value = fresh.contains(entry.name)
                                  ? arch::initial_tensor(entry, seed)
                                  : arch::own_part(foreign, entry, plan.source->read(foreign.name));
     if (const std::int64_t bad = count_nonfinite(value); bad > 0) {
       log_warning("{} has {} values that are not finite", entry.name, bad);
     }
-    out.push_back({entry.name, cast_floats(value, dtype, entry.name)});
+    out.push_back({entry.name, dtype ? cast_floats(value, *dtype, entry.name) : value});
   }
   return out;
 }

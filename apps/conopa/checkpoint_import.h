@@ -12,6 +12,7 @@
 #include "conopa/arch/tensor_table.h"
 #include "conopa/core/dtype.h"
 #include "conopa/io/tensor_source.h"
+#include "gguf_model.h"
 
 namespace conopa::app {
 
@@ -34,6 +35,8 @@ struct ImportPlan {
   arch::KeyReport keys;
   /// Scalars of a full training state: "epoch", and "args.NAME" as Python-like text.
   std::vector<std::pair<std::string, std::string>> training;
+  /// What a GGUF file of `conopa export` says besides its tensors.
+  std::optional<GgufModel> described;
 };
 
 /// Opens a checkpoint and finds out which model it is.
@@ -41,9 +44,15 @@ struct ImportPlan {
 ///         the tensors, ConfigError if preset or settings do not fit.
 [[nodiscard]] ImportPlan plan_import(const ImportOptions& options);
 
-/// Tensors by canonical name; those that are missing or reshaped get their initial values.
+/// The form that quantised matrices keep: that of a described file, unless `dtype` is given.
+[[nodiscard]] std::optional<QuantForm> kept_form(const ImportPlan& plan,
+                                                 std::optional<DType> dtype);
+
+/// Tensors by canonical name, their floats as `dtype` (nothing: as they are stored); those that are
+/// missing or reshaped get their initial values.
 /// @throws FormatError if nothing fits, a value does not fit `dtype` or the file is damaged.
-[[nodiscard]] std::vector<NamedTensor> import_tensors(const ImportPlan& plan, DType dtype,
+[[nodiscard]] std::vector<NamedTensor> import_tensors(const ImportPlan& plan,
+                                                      std::optional<DType> dtype,
                                                       std::uint64_t seed);
 
 }  // namespace conopa::app

@@ -52,6 +52,7 @@ void add_import(CLI::App& root, Context& context);
 void add_export(CLI::App& root, Context& context);
 void add_init_from_llama(CLI::App& root, Context& context);
 void add_resize(CLI::App& root, Context& context);
+void add_quantize(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 void add_models(CLI::App& root, Context& context);
 void add_data(CLI::App& root, Context& context);

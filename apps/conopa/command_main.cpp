@@ -126,6 +126,7 @@ void add_commands(CLI::App& root, Context& context) {
   add_export(root, context);
   add_init_from_llama(root, context);
   add_resize(root, context);
+  add_quantize(root, context);
   add_inspect(root, context);
   add_models(root, context);
   add_data(root, context);

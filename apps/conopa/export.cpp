@@ -13,8 +13,12 @@
 #include "conopa/arch/registry.h"
 #include "conopa/core/error.h"
 #include "conopa/core/system.h"
+#include "gguf_model.h"
+#include "llama_gguf.h"
 #include "model_store.h"
 #include "model_text.h"
+#include "onnx_export.h"
+#include "tensor_cast.h"
 
 namespace conopa::app {
 namespace {
@@ -26,6 +30,8 @@ struct Options {
   std::string model;
   std::string to;
   std::string scheme;
+  std::string dtype;
+  std::string precision;
   std::string out;
   bool force = false;
 };
@@ -34,6 +40,7 @@ struct Options {
 struct Written {
   std::string scheme;
   std::size_t tensors = 0;
+  std::string data_file = {};  ///< second file, if there is one
 };
 
 Written write_official(const StoredModel& model, const Options& options) {
@@ -43,17 +50,72 @@ Written write_official(const StoredModel& model, const Options& options) {
   return written;
 }
 
+std::optional<DType> element_type(const Options& options) {
+  if (options.dtype.empty()) return std::nullopt;
+  return dtype_option(options.dtype);
+}
+
+Written write_own_gguf(const StoredModel& model, const Options& options) {
+  return {.scheme = "canonical", .tensors = export_gguf(model, element_type(options), options.out)};
+}
+
+Written write_llama_gguf(const StoredModel& model, const Options& options) {
+  return {.scheme = "llama.cpp",
+          .tensors = export_llama_gguf(model, element_type(options), options.out)};
+}
+
+Written write_onnx(const StoredModel& model, const Options& options) {
+  const OnnxFile file = export_onnx(model, options.precision, options.out);
+  return {.scheme = "graph", .tensors = file.tensors, .data_file = file.data_file.string()};
+}
+
+/// What the user can choose about a kind of file.
+enum class Choice { kScheme, kDtype, kPrecision };
+
 /// A kind of file that `--to` names.
 struct Format {
   std::string_view name;
+  std::string_view help;
   std::string_view suffix;  ///< of its files
+  Choice choice = Choice::kDtype;
   Written (*write)(const StoredModel& model, const Options& options);
 };
 constexpr std::array kFormats{
-    Format{.name = "official", .suffix = ".safetensors", .write = write_official}};
+    Format{.name = "official",
+           .help = "safetensors with the tensor names of the official implementation",
+           .suffix = ".safetensors",
+           .choice = Choice::kScheme,
+           .write = write_official},
+    Format{.name = "gguf",
+           .help = "GGUF with spec, preprocessing and class names, which `conopa import` reads",
+           .suffix = ".gguf",
+           .write = write_own_gguf},
+    Format{.name = "llama-gguf",
+           .help = "GGUF of the blocks alone, which stock llama.cpp runs on input embeddings",
+           .suffix = ".gguf",
+           .write = write_llama_gguf},
+    Format{.name = "onnx",
+           .help = "graph from normalised pixels to logits and features",
+           .suffix = ".onnx",
+           .choice = Choice::kPrecision,
+           .write = write_onnx}};
 
 const Format& find_format(std::string_view name) {
   return *std::ranges::find(kFormats, name, &Format::name);  // the parser has checked it
+}
+
+void check_choices(const Options& options, const Format& format) {
+  if (format.choice != Choice::kScheme && !options.scheme.empty()) {
+    throw UsageError("--scheme", "{} files have tensor names of their own; leave it out",
+                     format.name);
+  }
+  if (format.choice != Choice::kDtype && !options.dtype.empty()) {
+    throw UsageError("--dtype", "{} files have no choice of element types; leave it out",
+                     format.name);
+  }
+  if (format.choice != Choice::kPrecision && !options.precision.empty()) {
+    throw UsageError("--precision", "{} files hold no arithmetic; leave it out", format.name);
+  }
 }
 
 void check_output(const Options& options, const Format& format) {
@@ -74,20 +136,26 @@ void check_output(const Options& options, const Format& format) {
 
 int run(const Context& context, const Options& options) {
   const Format& format = find_format(options.to);
+  check_choices(options, format);
   check_output(options, format);
   const StoredModel model = open_model(options.model);
   const Written written = format.write(model, options);
   std::error_code ignored;
-  const auto bytes = static_cast<std::int64_t>(fs::file_size(options.out, ignored));
+  auto bytes = static_cast<std::int64_t>(fs::file_size(options.out, ignored));
+  if (!written.data_file.empty()) {
+    bytes += static_cast<std::int64_t>(fs::file_size(written.data_file, ignored));
+  }
   if (context.json) {
-    const Json json{{"model", model.path.string()}, {"to", format.name}, {"scheme", written.scheme},
-                    {"tensors", written.tensors},   {"bytes", bytes},    {"out", options.out}};
+    Json json{{"model", model.path.string()}, {"to", format.name}, {"scheme", written.scheme},
+              {"tensors", written.tensors},   {"bytes", bytes},    {"out", options.out}};
+    if (!written.data_file.empty()) json["data"] = written.data_file;
     fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
     return 0;
   }
-  fmt::print("model       {}\nwritten     {} ({} tensors under {} names, {})\n",
-             spec_summary(model.spec), options.out, written.tensors, written.scheme,
-             format_bytes(bytes));
+  fmt::print("model       {}\nwritten     {}{} ({} tensors under {} names, {})\n",
+             spec_summary(model.spec), options.out,
+             written.data_file.empty() ? "" : " and " + written.data_file, written.tensors,
+             written.scheme, format_bytes(bytes));
   return 0;
 }
 
@@ -98,17 +166,26 @@ void add_export(CLI::App& root, Context& context) {
       add_command(root, "export", "write a model as a file that other software reads",
                   "conopa export models/visionllama_base --to official --out base.safetensors");
   std::vector<std::string> names;
-  for (const Format& format : kFormats) names.emplace_back(format.name);
+  std::string help;
+  for (const Format& format : kFormats) {
+    names.emplace_back(format.name);
+    help += fmt::format("{}{}: {}", help.empty() ? "" : "; ", format.name, format.help);
+  }
   auto options = std::make_shared<Options>();
   command->add_option("model", options->model, "model folder, run folder or checkpoint folder")
       ->required();
-  command
-      ->add_option("--to", options->to,
-                   "official: safetensors with the tensor names of the official implementation")
-      ->required()
-      ->check(CLI::IsMember(names));
+  command->add_option("--to", options->to, help)->required()->check(CLI::IsMember(names));
   command->add_option("--scheme", options->scheme,
                       "naming scheme; left out, the family's first that can hold the model");
+  command
+      ->add_option("--dtype", options->dtype,
+                   "element type of GGUF tensors: f32, f16 or bf16; left out, that of the model")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  command
+      ->add_option("--precision", options->precision,
+                   "arithmetic of an ONNX graph: fp32 (default), or int8 for weights and "
+                   "dynamically quantised activations")
+      ->check(CLI::IsMember({"fp32", "int8"}));
   command->add_option("-o,--out", options->out, "file to write")->required();
   command->add_flag("-f,--force", options->force, "replace a file at --out");
   command->callback([&context, options] {

@@ -27,7 +27,7 @@ struct Options {
   std::string out;
   std::string class_names;
   std::vector<std::string> preprocess;
-  std::string dtype = "f32";
+  std::string dtype;
   bool partial = false;
   bool dry_run = false;
   bool force = false;
@@ -102,10 +102,27 @@ std::vector<std::string> class_names(const Options& options, const ImportPlan& p
                       "expected one name for each of the {} classes, found {} lines", classes,
                       names.size());
   }
-  std::vector<std::string> names = stored_class_names(*plan.source);
+  std::vector<std::string> names =
+      plan.described ? plan.described->class_names : stored_class_names(*plan.source);
   if (names.empty() || std::ssize(names) == classes) return names;
   log_warning("class names left out: the checkpoint has {} for {} classes", names.size(), classes);
   return {};
+}
+
+/// The file's own description, at the size of the model.
+image::EvalTransformOptions transform(const ImportPlan& plan) {
+  image::EvalTransformOptions out =
+      plan.described ? plan.described->transform : default_transform(plan.spec);
+  out.height = plan.spec.height;
+  out.width = plan.spec.width;
+  return out;
+}
+
+/// float32 unless the user or the file says otherwise.
+std::optional<DType> element_type(const Options& options, const ImportPlan& plan) {
+  if (!options.dtype.empty()) return dtype_option(options.dtype);
+  if (plan.described) return std::nullopt;
+  return DType::kF32;
 }
 
 void refuse_partial(const Options& options, const ImportPlan& plan) {
@@ -120,15 +137,17 @@ void refuse_partial(const Options& options, const ImportPlan& plan) {
 void import_model(const Context& context, const Options& options, const ImportPlan& plan) {
   refuse_partial(options, plan);
   NewModel model{.spec = plan.spec,
-                 .transform = default_transform(plan.spec),
+                 .transform = transform(plan),
                  .class_names = class_names(options, plan),
                  .tensors = {},
+                 .weight_format = {},
                  .readme = {}};
   apply_settings(model.transform, options.preprocess, "--preprocess");
   model.transform.validate();
   if (options.dry_run) return;
   model.readme = card(context, options, plan);
-  model.tensors = import_tensors(plan, dtype_option(options.dtype), options.import.seed);
+  model.weight_format = kept_form(plan, element_type(options, plan));
+  model.tensors = import_tensors(plan, element_type(options, plan), options.import.seed);
   save_model(options.out, model, options.force);
 }
 
@@ -169,7 +188,7 @@ void add_import(CLI::App& root, Context& context) {
   auto options = std::make_shared<Options>();
   command
       ->add_option("checkpoint", options->checkpoint,
-                   ".pth, .safetensors, shard index, .npz, or a folder that holds one")
+                   ".pth, .safetensors, shard index, .npz, .gguf, or a folder that holds one")
       ->required();
   command->add_option("-o,--out", options->out, "model folder to write");
   command->add_option("-m,--model", options->import.preset,
@@ -186,9 +205,12 @@ void add_import(CLI::App& root, Context& context) {
       ->add_option("--preprocess", options->preprocess,
                    "preprocessing field key=value, e.g. crop_pct=0.9 (repeatable)")
       ->allow_extra_args(false);
-  command->add_option("--dtype", options->dtype, "element type of the weights: f32, f16 or bf16")
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
-      ->capture_default_str();
+  command
+      ->add_option(
+          "--dtype", options->dtype,
+          "element type of the weights: f32, f16 or bf16; left out, f32, or as stored in a "
+          "GGUF file of `conopa export`")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
   command->add_flag("--partial", options->partial,
                     "accept missing and reshaped tensors (random values) and unexpected ones");
   command->add_option("--seed", options->import.seed, "of the random values")

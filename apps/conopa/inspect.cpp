@@ -11,6 +11,7 @@
 #include "conopa/core/error.h"
 #include "conopa/core/system.h"
 #include "conopa/io/checkpoint.h"
+#include "gguf_model.h"
 #include "model_store.h"
 #include "model_text.h"
 
@@ -46,6 +47,10 @@ Inspected inspect(const std::string& target) {
     return out;
   }
   out.source = open_checkpoint(target);
+  if (std::optional<GgufModel> model = read_gguf_model(*out.source)) {
+    out.spec = std::move(model->spec);
+    return out;
+  }
   try {
     arch::InferredModel model = arch::infer_model(index_of(*out.source), target);
     out.spec = std::move(model.spec);
@@ -141,7 +146,7 @@ void print_tensors(const Inspected& found) {
 int run(const Context& context, const Options& options) {
   const Inspected found = inspect(options.target);
   if (context.json) {
-    fmt::print("{}\n", to_json(found).dump());
+    fmt::print("{}\n", to_json(found).dump(-1, ' ', false, Json::error_handler_t::replace));
     return 0;
   }
   if (found.spec) {

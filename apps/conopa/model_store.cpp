@@ -1,10 +1,12 @@
 #include "model_store.h"
 
 #include <system_error>
+#include <utility>
 
 #include "conopa/core/error.h"
 #include "conopa/core/fields_json.h"
 #include "conopa/data/class_names.h"
+#include "conopa/io/quantised.h"
 
 namespace conopa::app {
 
@@ -27,12 +29,14 @@ void check_output_folder(const fs::path& path, bool overwrite) {
 
 void save_model(const fs::path& path, const NewModel& model, bool overwrite) {
   check_output_folder(path, overwrite);
+  Metadata metadata = weight_metadata(model.class_names);
+  if (model.weight_format) metadata.emplace(kWeightFormat, enum_name(*model.weight_format));
   write_model_folder(path,
                      {.config_json = arch::spec_to_json(model.spec),
                       .preprocessor_json = to_json(model.transform),
                       .readme = model.readme,
                       .tensors = model.tensors,
-                      .metadata = weight_metadata(model.class_names)},
+                      .metadata = std::move(metadata)},
                      {.overwrite = overwrite});
 }
 

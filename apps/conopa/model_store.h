@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,8 @@ struct NewModel {
   arch::EncoderSpec spec;
   image::EvalTransformOptions transform;
   std::vector<std::string> class_names;
-  std::vector<NamedTensor> tensors;  ///< canonical names
+  std::vector<NamedTensor> tensors;             ///< canonical names
+  std::optional<QuantForm> weight_format = {};  ///< of matrices among them, see io/quantised.h
   std::string readme;
 };
 

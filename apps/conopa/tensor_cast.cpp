@@ -9,11 +9,6 @@
 namespace conopa::app {
 namespace {
 
-bool is_floating(DType dtype) {
-  return dtype == DType::kF64 || dtype == DType::kF32 || dtype == DType::kF16 ||
-         dtype == DType::kBF16;
-}
-
 void store(HostTensor& out, std::size_t i, float value) {
   switch (out.dtype()) {
     case DType::kF16:
@@ -28,6 +23,11 @@ void store(HostTensor& out, std::size_t i, float value) {
 }
 
 }  // namespace
+
+bool is_floating(DType dtype) {
+  return dtype == DType::kF64 || dtype == DType::kF32 || dtype == DType::kF16 ||
+         dtype == DType::kBF16;
+}
 
 DType dtype_option(std::string_view word) {
   if (word == "f32") return DType::kF32;

@@ -10,6 +10,9 @@ namespace conopa::app {
 /// The element type that `--dtype` names: "f32", "f16" or "bf16".
 [[nodiscard]] DType dtype_option(std::string_view word);
 
+/// Whether cast_floats would touch the type.
+[[nodiscard]] bool is_floating(DType dtype);
+
 /// Converts a floating-point tensor to f32, f16 or bf16; others, and those that have the type
 /// already, are returned as they are.
 /// @param name  of the tensor, for messages.

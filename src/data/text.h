@@ -28,9 +28,6 @@ class LineReader {
 /// The text without blanks, tabs and carriage returns at both ends.
 [[nodiscard]] std::string_view trimmed(std::string_view text) noexcept;
 
-/// Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms, no NUL).
-[[nodiscard]] bool is_utf8_text(std::string_view text) noexcept;
-
 /// @throws FormatError naming the line unless the text is UTF-8 without NUL bytes.
 void require_utf8(std::string_view text, std::string_view where, std::int64_t line);
 

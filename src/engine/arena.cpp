@@ -15,7 +15,8 @@ std::int64_t row_bytes(ActType type, std::int64_t width) {
 
 // The largest need of every buffer over stages and blocks, in bytes.
 struct Needs {
-  std::int64_t x = 0, y = 0, pooled = 0, wide = 0, keys = 0, quantised = 0, rows = 0;
+  std::int64_t x = 0, y = 0, pooled = 0, wide = 0, keys = 0, quantised = 0, rows = 0, map = 0,
+               gate = 0;
 
   static void grow(std::int64_t& need, std::int64_t bytes) { need = std::max(need, bytes); }
 
@@ -25,7 +26,7 @@ struct Needs {
     const ActType wide_type = model.types.wide;
     const std::int64_t late = model.spec.class_token == arch::ClassToken::kLate ? 1 : 0;
     const std::int64_t count = batch * (t.tokens + late);
-    const std::int64_t padded = batch * (t.tokens + t.pads);
+    const std::int64_t padded = std::max(count, batch * (t.tokens + t.pads));
     grow(rows, padded);
     grow(x, count * row_bytes(ActType::kF32, s.dim));
     // Norm outputs in the input type or wide, float32 for a read-out; patches wide.
@@ -36,6 +37,10 @@ struct Needs {
     grow(wide, count * row_bytes(wide_type, s.mlp_hidden));
     if (input == ActType::kI8) {
       grow(quantised, padded * row_bytes(input, std::max(s.dim, s.mlp_hidden)));
+    }
+    if (model.spec.quantization == arch::Quantization::kLsq) {
+      grow(map, batch * s.heads * t.tokens * t.tokens * act_size(ActType::kF32));
+      grow(gate, count * row_bytes(ActType::kF32, s.mlp_hidden));
     }
     const std::int64_t key_count = batch * s.key_rows() * s.key_cols();
     if (!model.spec.pyramid()) {
@@ -67,6 +72,8 @@ Arena::Arena(const Model::Impl& model, std::int64_t images) : batch(images) {
   wide = Buffer(needs.wide);
   keys = Buffer(needs.keys);
   quantised = Buffer(needs.quantised);
+  map = Buffer(needs.map);
+  gate = Buffer(needs.gate);
   scales = Buffer(floats(needs.rows));
   quantised_scales = Buffer(floats(needs.rows));
   token = Buffer(batch * width);
@@ -84,7 +91,7 @@ Arena::Arena(const Model::Impl& model, std::int64_t images) : batch(images) {
 std::int64_t Arena::bytes() const noexcept {
   std::int64_t sum = 0;
   for (const Buffer* buffer : {&x, &x_next, &y, &pooled, &wide, &keys, &quantised, &scales,
-                               &quantised_scales, &token, &features, &head, &logits}) {
+                               &quantised_scales, &map, &gate, &token, &features, &head, &logits}) {
     sum += buffer->bytes();
   }
   for (const auto& stage : windows) {

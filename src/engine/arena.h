@@ -22,6 +22,8 @@ struct Arena {
   Buffer keys;       ///< wide keys and values of pooled attention
   Buffer quantised;  ///< int8 copy of wide rows
   Buffer scales, quantised_scales;
+  Buffer map;       ///< attention weights [batch, heads, N, N] of quantisation-aware models
+  Buffer gate;      ///< hidden rows of their gates
   Buffer token;     ///< float32 rows of the one token that a shortcut follows
   Buffer features;  ///< float32 [batch, D]
   Buffer head;      ///< float32 [batch, D] behind the batch norm

@@ -54,6 +54,13 @@ class Executor {
   void norm_queries_and_keys(const arch::BlockSpec& block, const BlockWeights& w,
                              const kernels::MutableAct& qkv) const;
 
+  // Quantisation-aware blocks (executor_lsq.cpp).
+  void run_stepped_block(std::size_t index);
+  kernels::ConstAct stepped_attention(const arch::BlockSpec& block, const LsqBlock& steps,
+                                      const kernels::MutableAct& qkv);
+  kernels::ConstAct stepped_hidden(const arch::BlockSpec& block, const BlockWeights& w,
+                                   const LsqBlock& steps, const kernels::MutableAct& y);
+
   // Read-out (executor_read.cpp).
   void read_out(const Outputs& outputs, bool one_token);
   void append_late_token();

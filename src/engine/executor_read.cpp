@@ -117,10 +117,14 @@ void Executor::read_out(const Outputs& outputs, bool one_token) {
   if (one_token) {
     static_cast<void>(normalise(norm, arena_.token.rows(ActType::kF32, width_), batch_, features));
   } else {
+    const ReadOut kind = model_.spec.read_out;
+    // What the blocks put out has no late token yet.
+    if (kind == ReadOut::kMeanNorm) {
+      mean_rows(stream(), batch_, tables_->tokens, width_, features);
+    }
     const bool late = model_.spec.class_token == arch::ClassToken::kLate;
     if (late) append_late_token();
     const std::int64_t tokens = tables_->tokens + (late ? 1 : 0);
-    const ReadOut kind = model_.spec.read_out;
     ConstAct x = stream();
     const bool norm_first = kind == ReadOut::kMean || kind == ReadOut::kNormMeanNorm;
     if (norm_first || observers_.layers != nullptr) {
@@ -134,7 +138,7 @@ void Executor::read_out(const Outputs& outputs, bool one_token) {
       token.stride *= tokens;
       static_cast<void>(normalise(norm, token, batch_, features));
     } else {
-      mean_rows(x, batch_, tokens, width_, features);
+      if (kind != ReadOut::kMeanNorm) mean_rows(x, batch_, tokens, width_, features);
       if (kind != ReadOut::kMean) static_cast<void>(normalise(norm, features, batch_, features));
     }
   }
@@ -173,7 +177,11 @@ void Executor::run(const float* images, const Outputs& outputs) {
       run_last_for_token(i);
       break;
     }
-    run_block(i);
+    if (block.quantization == arch::Quantization::kLsq) {
+      run_stepped_block(i);
+    } else {
+      run_block(i);
+    }
     if (observers_.layers != nullptr) {
       show(arch::block_label(model_.spec, block) + "_out", stream(), tables_->tokens, width_);
     }

@@ -46,29 +46,38 @@ arch::EncoderSpec at_size(const arch::EncoderSpec& spec, const ModelOptions& opt
   return out;
 }
 
-void check_runs(const arch::EncoderSpec& spec, const std::string& where) {
-  if (spec.quantization == arch::Quantization::kLsq) {
-    throw UnsupportedError(where,
-                           "expected float weights, found a quantisation-aware model (lsq), whose "
-                           "activations have learned steps; run it with libtorch (--engine torch)");
-  }
+// Quantisation-aware models compute in float32 between their learned steps.
+Precision check_stepped(Precision precision, const std::string& where) {
+  if (precision == Precision::kAuto || precision == Precision::kFp32) return Precision::kFp32;
+  throw UnsupportedError(where,
+                         "expected precision fp32 or auto for a quantisation-aware (lsq) model, "
+                         "got {}; its learned steps are its precision",
+                         enum_name(precision));
 }
 
 }  // namespace
 
 Model Model::load(const arch::EncoderSpec& spec, const TensorSource& weights,
                   const ModelOptions& options) {
-  check_runs(spec, weights.where());
+  const bool stepped = spec.quantization == arch::Quantization::kLsq;
   auto impl = std::make_shared<Impl>();
   impl->spec = at_size(spec, options);
   impl->isa = options.isa.value_or(kernels::active_isa());
-  impl->precision = resolve(options.precision, weights, impl->isa);
+  impl->precision = stepped ? check_stepped(options.precision, weights.where())
+                            : resolve(options.precision, weights, impl->isa);
   impl->types = types_of(impl->precision, impl->isa);
   impl->blocks = arch::encoder_blocks(impl->spec);
   for (const arch::Stage& stage : impl->spec.stages()) {
     impl->stages.push_back(make_stage_tables(impl->spec, stage));
   }
-  impl->weights = load_weights(spec, impl->spec, weights, impl->types, impl->isa);
+  const auto load_from = [&](const TensorSource& source) {
+    impl->weights = load_weights(spec, impl->spec, source, impl->types, impl->isa);
+  };
+  if (stepped) {
+    load_from(LsqSource(spec, weights));
+  } else {
+    load_from(weights);
+  }
   return Model(std::move(impl));
 }
 

@@ -183,7 +183,10 @@ BlockWeights Loader::block(const arch::BlockSpec& b) const {
   out.query_norm = floats_or_none(b.name(names::kQueryNorm) + ".weight");
   out.key_norm = floats_or_none(b.name(names::kKeyNorm) + ".weight");
   out.proj = layer(names::kProj);
-  if (b.mlp == arch::Mlp::kSwiglu) {
+  if (b.mlp == arch::Mlp::kSwiglu && b.quantization == arch::Quantization::kLsq) {
+    out.gate = layer(names::kGate);  // gate and up read inputs of different steps
+    out.up = layer(names::kUp);
+  } else if (b.mlp == arch::Mlp::kSwiglu) {
     const StoredMatrix up = matrix(b.name(names::kUp) + ".weight");
     const StoredMatrix gate = matrix(b.name(names::kGate) + ".weight");
     out.up = {.packed = kernels::PackedWeight::pack({.N = b.mlp_hidden,
@@ -220,7 +223,12 @@ void Loader::load_head(ModelWeights& out) const {
 ModelWeights Loader::load() {
   ModelWeights out;
   for (const arch::Stage& s : spec_.stages()) out.stages.push_back(stage(s));
-  for (const arch::BlockSpec& b : arch::encoder_blocks(spec_)) out.blocks.push_back(block(b));
+  for (const arch::BlockSpec& b : arch::encoder_blocks(spec_)) {
+    out.blocks.push_back(block(b));
+    if (b.quantization == arch::Quantization::kLsq) {
+      out.lsq.push_back(load_lsq_block(spec_, b, source_));
+    }
+  }
   if (spec_.has_class_token()) out.class_token = floats(std::string(names::kClassToken));
   out.final_norm = norm(std::string(names::kFinalNorm));
   load_head(out);
@@ -244,7 +252,8 @@ std::int64_t bytes_of(const BlockWeights& b) {
   std::int64_t sum = bytes_of(b.norm1) + bytes_of(b.norm2) + bytes_of(b.pool_norm) +
                      bytes_of(b.query_norm) + bytes_of(b.key_norm) + bytes_of(b.scale1) +
                      bytes_of(b.scale2);
-  for (const LinearWeights* layer : {&b.qkv, &b.q, &b.kv, &b.pool, &b.proj, &b.up, &b.down}) {
+  for (const LinearWeights* layer :
+       {&b.qkv, &b.q, &b.kv, &b.pool, &b.proj, &b.up, &b.gate, &b.down}) {
     sum += bytes_of(*layer);
   }
   return sum;

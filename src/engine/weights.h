@@ -10,6 +10,7 @@
 #include "conopa/engine/model.h"
 #include "conopa/kernels/linear.h"
 #include "conopa/kernels/norm.h"
+#include "engine/lsq.h"
 
 namespace conopa::engine {
 
@@ -40,6 +41,7 @@ struct BlockWeights {
   NormWeights pool_norm;
   std::vector<float> query_norm, key_norm;  ///< [Dh], norms behind the rotation
   LinearWeights proj, up, down;
+  LinearWeights gate;                 ///< apart from `up` in quantisation-aware models alone
   std::vector<float> scale1, scale2;  ///< layer scale; empty for none
 };
 
@@ -55,6 +57,7 @@ struct StageWeights {
 struct ModelWeights {
   std::vector<StageWeights> stages;
   std::vector<BlockWeights> blocks;
+  std::vector<LsqBlock> lsq;       ///< of every block in quantisation-aware models, else empty
   std::vector<float> class_token;  ///< [D]
   NormWeights final_norm;
   std::vector<float> head_shift, head_scale;  ///< [D] batch norm as y = (x - shift) * scale

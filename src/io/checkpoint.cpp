@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "conopa/core/error.h"
+#include "conopa/io/gguf.h"
 #include "conopa/io/npz.h"
 #include "conopa/io/quantised.h"
 #include "conopa/io/safetensors.h"
@@ -22,8 +23,8 @@ constexpr std::array<std::string_view, 6> kUsualNames{
     "model.safetensors",        "model.safetensors.index.json",
     "pytorch_model.bin",        "pytorch_model.bin.index.json",
     "consolidated.safetensors", "consolidated.00.pth"};
-constexpr std::array<std::string_view, 7> kExtensions{".safetensors", ".pth", ".pt", ".bin",
-                                                      ".ckpt",        ".npz", ".npy"};
+constexpr std::array<std::string_view, 8> kExtensions{".safetensors", ".pth", ".pt",  ".bin",
+                                                      ".ckpt",        ".npz", ".npy", ".gguf"};
 
 std::string_view head_of(const MappedFile& file) {
   constexpr std::size_t kHead = 64;
@@ -54,9 +55,6 @@ CheckpointKind recognise_zip(const MappedFile& file) {
                       "expected a checkpoint, found a Git LFS pointer; fetch the "
                       "content with `git lfs pull`");
   }
-  if (head.starts_with("GGUF")) {
-    throw UnsupportedError(file.name(), "GGUF files cannot be read here; use the safetensors form");
-  }
   if (head.starts_with("<")) {
     throw FormatError(file.name(),
                       "expected a checkpoint, found a web page; the download failed, "
@@ -68,7 +66,7 @@ CheckpointKind recognise_zip(const MappedFile& file) {
                       "it again");
   }
   throw FormatError(file.name(),
-                    "expected safetensors, a shard index, a PyTorch or a NumPy file, "
+                    "expected safetensors, a shard index, a PyTorch, NumPy or GGUF file, "
                     "found something else; check the path");
 }
 
@@ -103,6 +101,7 @@ std::filesystem::path find_in_folder(const std::filesystem::path& folder) {
 CheckpointKind recognise_checkpoint(const MappedFile& file) {
   const std::string_view head = head_of(file);
   if (looks_like_safetensors(file, head)) return CheckpointKind::kSafetensors;
+  if (head.starts_with("GGUF")) return CheckpointKind::kGguf;
   if (head.starts_with("PK\x03\x04")) return recognise_zip(file);
   if (head.starts_with("\x93NUMPY")) return CheckpointKind::kNpy;
   if (head.starts_with('\x80')) return CheckpointKind::kPthLegacy;
@@ -128,6 +127,8 @@ std::unique_ptr<TensorSource> open_stored(const std::filesystem::path& path,
     case CheckpointKind::kNpy:
     case CheckpointKind::kNpz:
       return NumpyFile::from(std::move(file));
+    case CheckpointKind::kGguf:
+      return GgufFile::from(std::move(file));
   }
   throw_unrecognised(*file, head_of(*file));
 }

@@ -77,7 +77,7 @@ void attend(const AttendArgs& args, Isa isa) {
   check(args);
   if (args.sequences * args.queries == 0) return;
   const detail::AttendChoice choice = detail::select_attend(args.q.type, isa);
-  if (choice.product == nullptr) {
+  if (choice.product.multiply == nullptr) {
     reference::attend(args);
   } else {
     detail::run_attend(choice, args);

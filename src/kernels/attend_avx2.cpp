@@ -8,16 +8,28 @@ namespace {
 using Lanes = kernels::avx2::ActLanes;
 using kernels::avx2::Vec;
 
-template <typename Source>
-struct Words : simd::FloatWords<Lanes, Source> {
-  static Vec power(Vec x) noexcept { return simd::exp2(x); }
+// Below 2^-126 a weight is zero.
+Vec whole_part(Vec x) noexcept { return {_mm256_floor_ps(x.v)}; }
+
+struct F32Words : simd::FloatWords<Lanes, simd::FloatSource<Lanes>> {
+  static Vec power(Vec x) noexcept {
+    x = Vec::max(Vec::set(Vec::kLowestPower), x);
+    const Vec n = whole_part(x);
+    return Vec::scale_by_power(simd::power_of_fraction(x - n), n);
+  }
+};
+
+struct Bf16Words : simd::FloatWords<Lanes, simd::Bf16Source<Lanes>> {
+  static Vec power(Vec x) noexcept {
+    x = Vec::max(Vec::set(Vec::kLowestPower), x);
+    const Vec n = whole_part(x);
+    return Vec::scale_by_power(simd::rough_power_of_fraction(x - n), n);
+  }
 };
 
 }  // namespace
 
-constinit const AttendFunctions kAttendF32 =
-    simd::attend_functions<Words<simd::FloatSource<Lanes>>>();
-constinit const AttendFunctions kAttendBf16 =
-    simd::attend_functions<Words<simd::Bf16Source<Lanes>>>();
+constinit const AttendFunctions kAttendF32 = simd::attend_functions<F32Words>();
+constinit const AttendFunctions kAttendBf16 = simd::attend_functions<Bf16Words>();
 
 }  // namespace conopa::kernels::detail::avx2

@@ -14,6 +14,7 @@ struct Words {
   using V = Vec;
   using Element = std::uint16_t;
   static constexpr std::int64_t kPerWord = 2;
+  static constexpr bool kInPlace = true;
 
   static Vec load(const std::uint16_t* p, AllLanes) noexcept { return {_mm512_loadu_ps(p)}; }
   static Vec load(const std::uint16_t* p, std::int64_t n) noexcept {

@@ -1,4 +1,4 @@
-// Attention of inference around the register tiles of matmul.
+// Attention of inference around the register tiles of matmul or, with AMX, of linear.
 //
 // Algorithm. For one head of one sequence the keys are packed once as panels of a right operand
 // (words along the head width) and the values likewise (words along the keys). Queries follow in
@@ -9,6 +9,8 @@
 //
 // Tiles and blocks depend on the shape only, so the result does not depend on the threads, which
 // share the tiles of all heads: a head cut in two is packed twice.
+//
+// Measured with its rivals in docs/kernels.md.
 
 #include <algorithm>
 #include <cstddef>
@@ -22,13 +24,27 @@ namespace {
 
 constexpr std::int64_t kBlockKeys = 640;
 constexpr std::int64_t kTileFloats = 8192;  // 32 KiB of scores
+// Where a mask cuts the keys row by row, a tile of few rows computes less that is thrown away.
+constexpr std::int64_t kCutTileFloats = 3072;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
+/// Rows to compute so that the product needs few instances: it takes what is left below a tile in
+/// pieces of 8, 4, 2 and 1 rows, and a piece of few rows waits for its sums most of the time. Tiles
+/// have room for the rows added, whose contents do not matter.
+std::int64_t product_rows(std::int64_t rows, std::int64_t tile) {
+  const std::int64_t left = rows % tile;
+  if (left == 0) return rows;
+  const std::int64_t done = left > 8 ? 8 : 0;
+  std::int64_t piece = 1;
+  while (piece < left - done) piece *= 2;
+  return rows - left + std::min(done + piece, tile);
+}
+
 /// Sizes that depend on kernel and shape only.
 struct Layout {
-  std::int64_t panel, per_word;
+  std::int64_t panel, per_word, multiple;
   std::int64_t key_words;    ///< words of a query or key
   std::int64_t value_words;  ///< words of a column of values
   std::int64_t q_pitch, score_pitch, acc_pitch;
@@ -36,18 +52,23 @@ struct Layout {
   std::int64_t tile_rows;  ///< queries of a tile
   std::int64_t tiles;      ///< of one head
 
-  Layout(const MatmulKernel& product, const AttendArgs& args)
-      : panel(product.panel), per_word(product.k_per_word) {
-    key_words = ceil_div(args.head_width, per_word);
-    value_words = ceil_div(args.keys, per_word);
+  Layout(const AttendProduct& product, const AttendArgs& args)
+      : panel(product.panel), per_word(product.k_per_word), multiple(product.words_multiple) {
+    key_words = words(args.head_width);
+    value_words = words(args.keys);
     q_pitch = round_up(key_words, 16);
     block = round_up(ceil_div(args.keys, ceil_div(args.keys, kBlockKeys)), panel);
     score_pitch = block + 16;  // the odd line keeps rows out of each other's cache sets
     acc_pitch = round_up(args.head_width, panel);
     const std::int64_t tile = product.tile_rows;
-    tile_rows = std::max(tile, kTileFloats / score_pitch / tile * tile);
+    const std::int64_t floats = args.mask.kind == MaskKind::kNone ? kTileFloats : kCutTileFloats;
+    tile_rows = std::max(tile, floats / score_pitch / tile * tile);
     tile_rows = std::min(tile_rows, round_up(args.queries, tile));
     tiles = ceil_div(args.queries, tile_rows);
+  }
+  /// Words of a depth of `count` elements.
+  [[nodiscard]] std::int64_t words(std::int64_t count) const {
+    return round_up(ceil_div(count, per_word), multiple);
   }
   [[nodiscard]] std::int64_t keys_size(std::int64_t keys) const {
     return round_up(keys, panel) * key_words;
@@ -101,7 +122,7 @@ class TileMask {
 class HeadAttention {
  public:
   HeadAttention(const AttendChoice& choice, const AttendArgs& args, const Layout& layout)
-      : fn_(*choice.kernel->fn), product_(*choice.product), args_(args), layout_(layout) {
+      : fn_(*choice.kernel->fn), product_(choice.product), args_(args), layout_(layout) {
     const std::int64_t rows = layout.tile_rows;
     const std::int64_t numbers = round_up(rows, 16);
     float* next = thread_scratch(
@@ -120,23 +141,29 @@ class HeadAttention {
     acc_ = take(rows * layout.acc_pitch);
     top_ = take(numbers);
     sum_ = take(numbers);
+    ahead_.q_step = 1;
+    ahead_.k_step = ceil_div(args.keys, args.queries);
+    ahead_.bytes = args.head_width * act_size(args.q.type);
+    if (product_.begin != nullptr) product_.begin();
   }
+  ~HeadAttention() {
+    if (product_.end != nullptr) product_.end();
+  }
+  HeadAttention(const HeadAttention&) = delete;
+  HeadAttention& operator=(const HeadAttention&) = delete;
 
   /// Packs keys and values of head `index` of all sequences' heads.
   void begin_head(std::int64_t index) {
     head_ = index;
-    ahead_.bytes = 0;
+    ahead_.q.count = ahead_.k.count = ahead_.v.count = 0;
     fn_.pack_keys({key_rows(args_.k, index), keys_, layout_.key_words, layout_.panel});
     fn_.pack_values({key_rows(args_.v, index), values_, layout_.value_words, layout_.panel});
   }
   /// Calls the rows of a head into the cache while the tiles of the present one run.
   void prefetch(std::int64_t index) {
-    ahead_ = {.q = query_rows(args_.q, index, 0, args_.queries),
-              .k = key_rows(args_.k, index),
-              .v = key_rows(args_.v, index),
-              .part = 0,
-              .parts = layout_.tiles,
-              .bytes = args_.head_width * act_size(args_.q.type)};
+    ahead_.q = query_rows(args_.q, index, 0, args_.queries);
+    ahead_.k = key_rows(args_.k, index);
+    ahead_.v = key_rows(args_.v, index);
   }
 
   /// The queries of one tile.
@@ -145,7 +172,8 @@ class HeadAttention {
     const std::int64_t rows = std::min(layout_.tile_rows, args_.queries - first);
     fn_.pack_queries(
         {query_rows(args_.q, head_, first, rows), q_, layout_.key_words, layout_.q_pitch});
-    ahead_.part = tile;
+    ahead_.query = first;
+    ahead_.out = query_rows(args_.out, head_, first, rows);
     const TileMask mask(args_, head_ / args_.heads, first, rows);
     for (std::int64_t block = 0; block < mask.seen(); block += layout_.block) {
       run_block(mask, rows, block);
@@ -155,7 +183,7 @@ class HeadAttention {
     fn_.finish({.acc = acc_,
                 .acc_pitch = layout_.acc_pitch,
                 .sum = sum_,
-                .rows = query_rows(args_.out, head_, first, rows),
+                .rows = ahead_.out,
                 .pad = last ? act_padded(args_.out.type, used) - used : 0});
   }
 
@@ -183,7 +211,7 @@ class HeadAttention {
     const std::int64_t count = std::min(layout_.block, args_.keys - block);
     const std::int64_t seen = std::min(mask.seen() - block, count);
     const std::int64_t weighed = std::clamp<std::int64_t>(mask.weighed() - block, 0, count);
-    const std::int64_t words = ceil_div(weighed, layout_.per_word);
+    const std::int64_t words = layout_.words(weighed);
     multiply({.a = q_, .pitch = layout_.q_pitch, .words = layout_.key_words, .rows = rows},
              keys_ + block * layout_.key_words, layout_.key_words, seen,
              {scores_, layout_.score_pitch, false});
@@ -201,7 +229,7 @@ class HeadAttention {
                  .sum = sum_,
                  .acc = acc_,
                  .acc_pitch = layout_.acc_pitch,
-                 .ahead = block == 0 && ahead_.bytes > 0 ? &ahead_ : nullptr});
+                 .ahead = block == 0 ? &ahead_ : nullptr});
     if (words == 0) return;
     multiply({.a = scores_, .pitch = layout_.score_pitch, .words = words, .rows = rows},
              values_ + block / layout_.per_word * layout_.panel, layout_.value_words,
@@ -223,27 +251,29 @@ class HeadAttention {
   void multiply(const Left& left, const Word* b, std::int64_t panel_words, std::int64_t columns,
                 const Result& result) const {
     const std::int64_t panel = layout_.panel;
+    const bool whole = product_.whole_tiles;
+    const std::int64_t rows = whole ? left.rows : product_rows(left.rows, product_.tile_rows);
     for (std::int64_t column = 0; column < columns; column += panel) {
-      product_.fn->panel({.a = left.a,
-                          .a_stride = left.pitch,
-                          .a_layout = ALayout::kRows,
-                          .b = b + column * panel_words,
-                          .words = left.words,
-                          .c = result.c + column,
-                          .ldc = result.pitch,
-                          .rows = left.rows,
-                          .cols = 2 * (columns - column) > panel ? panel : panel / 2,
-                          .accumulate = result.accumulate,
-                          .bias = nullptr,
-                          .residual = nullptr,
-                          .ld_residual = 0,
-                          .ahead = nullptr,
-                          .ahead_lines = 0});
+      product_.multiply({.a = left.a,
+                         .a_stride = left.pitch,
+                         .a_layout = ALayout::kRows,
+                         .b = b + column * panel_words,
+                         .words = left.words,
+                         .c = result.c + column,
+                         .ldc = result.pitch,
+                         .rows = rows,
+                         .cols = whole || 2 * (columns - column) > panel ? panel : panel / 2,
+                         .accumulate = result.accumulate,
+                         .bias = nullptr,
+                         .residual = nullptr,
+                         .ld_residual = 0,
+                         .ahead = nullptr,
+                         .ahead_lines = 0});
     }
   }
 
   const AttendFunctions& fn_;
-  const MatmulKernel& product_;
+  const AttendProduct& product_;
   const AttendArgs& args_;
   const Layout& layout_;
   std::int64_t head_ = 0;  ///< sequence * heads + head
@@ -260,7 +290,7 @@ class HeadAttention {
 }  // namespace
 
 void run_attend(const AttendChoice& choice, const AttendArgs& args) {
-  const Layout layout(*choice.product, args);
+  const Layout layout(choice.product, args);
   const std::int64_t tiles = args.sequences * args.heads * layout.tiles;
   parallel_for(0, tiles, 1, [&](std::int64_t begin, std::int64_t end) {
     HeadAttention attention(choice, args, layout);

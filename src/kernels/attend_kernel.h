@@ -48,14 +48,15 @@ struct KeyPrefix {
   }
 };
 
-/// Rows that will be packed next, to be called into the second-level cache: rows [0, count) of
-/// each, spread over the `parts` tiles of this head. The rows of a head lie far apart, so that the
-/// processor's own prefetching misses most of them.
+/// Memory that is needed soon: the rows of the next head, of which query i asks for the rows
+/// [i * step, (i + 1) * step) of each, and this head's output rows. The rows of a head lie far
+/// apart, so that the processor's own prefetching misses most of them.
 struct HeadAhead {
   HeadRows q, k, v;
-  std::int64_t part;
-  std::int64_t parts;
-  std::int64_t bytes;  ///< of a row; 0 for nothing to prefetch
+  std::int64_t query;  ///< first of the tile
+  std::int64_t q_step, k_step;
+  std::int64_t bytes;  ///< of a row
+  HeadRows out;        ///< of the tile
 };
 
 /// A tile of scores, one row a query, that becomes weights in place.
@@ -73,7 +74,7 @@ struct SoftmaxTask {
   float* sum;         ///< [rows] running sum of weights before alpha
   float* acc;         ///< sums of values so far, rescaled where the top rises
   std::int64_t acc_pitch;
-  const HeadAhead* ahead;  ///< or null
+  const HeadAhead* ahead;  ///< null behind the first block
 };
 
 /// Division by the sums and conversion to the output's type.

@@ -21,10 +21,23 @@ struct AttendKernel {
 /// All rows, best first; the reference of each type comes last and runs everywhere.
 [[nodiscard]] std::span<const AttendKernel> attend_kernels() noexcept;
 
-/// A row and the product that goes with it; without a product it is the reference.
+/// Register tiles that multiply for a kernel.
+struct AttendProduct {
+  Isa isa = Isa::kReference;
+  std::int64_t tile_rows = 0;
+  std::int64_t panel = 0;  ///< columns of a packed panel
+  std::int64_t k_per_word = 0;
+  std::int64_t words_multiple = 1;  ///< the depth is a multiple of as many; up to lanes
+  bool whole_tiles = false;         ///< reads and writes whole tiles only
+  void (*multiply)(const PanelTask&) noexcept = nullptr;
+  void (*begin)() noexcept = nullptr;  ///< around the products of one thread, or null
+  void (*end)() noexcept = nullptr;
+};
+
+/// A kernel and its products; without products it is the reference.
 struct AttendChoice {
   const AttendKernel* kernel = nullptr;
-  const MatmulKernel* product = nullptr;
+  AttendProduct product{};
 };
 
 /// First row of this type at or below `isa` whose words are those of a product at or below `isa`.

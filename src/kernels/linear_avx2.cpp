@@ -93,6 +93,14 @@ struct Out {
   static Vec256 from_int(const float* from, std::int32_t /*offset*/) {
     return {_mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)))};
   }
+  template <bool kBf16>
+  static Vec256 gelu(Vec256 x) {
+    return x * simd::normal(x).below;
+  }
+  template <bool kBf16>
+  static Vec256 silu(Vec256 x) {
+    return x * simd::sigmoid(x);
+  }
   /// Rounded to bfloat16 in the upper halves.
   static __m256i round_bits(Vec256 value) {
     const __m256i bits = _mm256_castps_si256(value.v);
@@ -109,6 +117,10 @@ struct Out {
   }
   static void store_bf16(std::uint16_t* to, Vec256 value, simd::AllLanes) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), halves(value));
+  }
+  static void store_bf16_pair(std::uint16_t* to, Vec256 first, Vec256 second) {
+    store_bf16(to, first, simd::AllLanes{});
+    store_bf16(to + 8, second, simd::AllLanes{});
   }
   static void store_bf16(std::uint16_t* to, Vec256 value, std::int64_t n) {
     std::uint16_t all[8];

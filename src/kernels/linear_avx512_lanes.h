@@ -4,6 +4,8 @@
 // matmul_tile.h.
 
 #include "kernels/linear_kernel.h"
+#include "kernels/simd/exp.h"
+#include "kernels/simd/quick.h"
 #include "kernels/simd/vec_avx512.h"
 
 namespace conopa::kernels::detail {
@@ -70,6 +72,15 @@ struct Out512 {
     const auto shift = static_cast<std::int32_t>(static_cast<std::uint32_t>(offset) << 7U);
     return {_mm512_cvtepi32_ps(_mm512_sub_epi32(sums, _mm512_set1_epi32(shift)))};
   }
+  static Vec512 reciprocal(Vec512 x) { return {_mm512_rcp14_ps(x.v)}; }
+  template <bool kBf16>
+  static Vec512 gelu(Vec512 x) {
+    return kBf16 ? simd::quick_gelu<Vec512, Out512>(x) : x * simd::normal(x).below;
+  }
+  template <bool kBf16>
+  static Vec512 silu(Vec512 x) {
+    return kBf16 ? simd::quick_silu<Vec512, Out512>(x) : x * simd::sigmoid(x);
+  }
   /// Rounded to bfloat16 in the upper halves.
   static __m512i round_bits(Vec512 value) {
     const __m512i bits = _mm512_castps_si512(value.v);
@@ -84,6 +95,10 @@ struct Out512 {
   }
   static void store_bf16(std::uint16_t* to, Vec512 value, simd::AllLanes) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves(value));
+  }
+  static void store_bf16_pair(std::uint16_t* to, Vec512 first, Vec512 second) {
+    store_bf16(to, first, simd::AllLanes{});
+    store_bf16(to + 16, second, simd::AllLanes{});
   }
   static void store_bf16(std::uint16_t* to, Vec512 value, std::int64_t n) {
     _mm256_mask_storeu_epi16(to, Vec512::first(n).m, halves(value));

@@ -51,6 +51,9 @@ struct OutBf16 : Out512 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
                         reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value.v)));
   }
+  static void store_bf16_pair(std::uint16_t* to, Vec512 first, Vec512 second) {
+    _mm512_storeu_si512(to, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second.v, first.v)));
+  }
   static void store_bf16(std::uint16_t* to, Vec512 value, std::int64_t n) {
     _mm256_mask_storeu_epi16(to, Vec512::first(n).m,
                              reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value.v)));
@@ -65,6 +68,8 @@ void store_pairs(Word* to, Vec512 first, Vec512 second) {
   const auto both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second.v, first.v));
   _mm512_storeu_si512(to, _mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), both));
 }
+
+}  // namespace
 
 void expand_blocks(const BlocksTask& task) noexcept {
   const std::byte* src = task.src;
@@ -84,11 +89,17 @@ void expand_blocks(const BlocksTask& task) noexcept {
   }
 }
 
-}  // namespace
+void epilogue_of_floats(const EpilogueTask& task) noexcept {
+  epilogue<Vec512, OutBf16, false>(task);
+}
+
+void epilogue_of_integers(const EpilogueTask& task) noexcept {
+  epilogue<Vec512, OutBf16, true>(task);
+}
 
 const LinearFunctions kLinearBf16 = {even_panel<Bf16>, nullptr, nullptr, expand_blocks,
-                                     epilogue<Vec512, OutBf16, false>};
+                                     epilogue_of_floats};
 const LinearFunctions kLinearI8 = {even_panel<I8>, nullptr, sum_int8, nullptr,
-                                   epilogue<Vec512, OutBf16, true>};
+                                   epilogue_of_integers};
 
 }  // namespace conopa::kernels::detail::avx512bf16

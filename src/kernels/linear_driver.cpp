@@ -38,6 +38,24 @@ struct WordRows {
   const Word* data;
   std::int64_t stride;
   const std::int32_t* sums;
+  const Word* tail = nullptr;
+  std::int64_t tail_stride = 0;
+};
+
+/// What a kernel sets up in the processor, while a thread works.
+class KernelState {
+ public:
+  explicit KernelState(const LinearFunctions& fn) : fn_(fn) {
+    if (fn_.begin != nullptr) fn_.begin();
+  }
+  ~KernelState() {
+    if (fn_.end != nullptr) fn_.end();
+  }
+  KernelState(const KernelState&) = delete;
+  KernelState& operator=(const KernelState&) = delete;
+
+ private:
+  const LinearFunctions& fn_;
 };
 
 /// One thread's rows and panels.
@@ -50,7 +68,7 @@ class LinearPart {
         args_(args),
         plan_(plan),
         outputs_(panel_outputs(kernel, args.weight->gated())),
-        sums_(linear_scratch().sums.reserve(plan.block_rows * kernel.panel)) {}
+        sums_(linear_scratch().sums.reserve((plan.block_rows + kernel.row_group) * kernel.panel)) {}
 
   void run(std::int64_t row_begin, std::int64_t row_end, std::int64_t panel_begin,
            std::int64_t panel_end) const {
@@ -60,8 +78,8 @@ class LinearPart {
       EpilogueTask task = epilogue_of(row, rows);
       task.row_sum = a.sums;
       for (std::int64_t p = panel_begin; p < panel_end; ++p) {
-        multiply(a, rows, p, p + 1 < panel_end ? p + 1 : panel_begin);
-        finish(task, p);
+        set_panel(task, p);
+        multiply(a, task, p, p + 1 < panel_end ? p + 1 : panel_begin);
       }
     }
   }
@@ -81,19 +99,44 @@ class LinearPart {
       kernel_.fn->sum_rows(task);
     }
     const bool expand = kernel_.fn->expand_rows != nullptr;
-    if (!expand && stride % kAliasBytes != 0) {
-      return {reinterpret_cast<const Word*>(task.src), stride / 4, task.sums};
+    const bool copy = expand || stride % kAliasBytes == 0;
+    WordRows words{
+        .data = reinterpret_cast<const Word*>(task.src), .stride = stride / 4, .sums = task.sums};
+    const std::int64_t tail_rows = rows % kernel_.row_group;
+    const std::int64_t groups = copy ? (rows + kernel_.row_group - 1) / kernel_.row_group : 1;
+    if (copy || tail_rows != 0) {
+      task.dst = linear_scratch().rows.reserve(groups * kernel_.row_group * task.dst_stride);
     }
-    task.dst = linear_scratch().rows.reserve(rows * task.dst_stride);
-    if (expand) {
-      kernel_.fn->expand_rows(task);
-    } else {
-      for (std::int64_t i = 0; i < rows; ++i) {
-        std::memcpy(task.dst + i * task.dst_stride, task.src + i * stride,
-                    static_cast<std::size_t>(4 * weight_.k_words));
-      }
+    if (copy) {
+      expand ? kernel_.fn->expand_rows(task) : copy_rows(task);
+      words.data = task.dst;
+      words.stride = task.dst_stride;
     }
-    return {task.dst, task.dst_stride, task.sums};
+    if (tail_rows != 0) {
+      task.dst += (groups - 1) * kernel_.row_group * task.dst_stride;
+      task.src += (rows - tail_rows) * stride;
+      task.rows = tail_rows;
+      pad_tail(task);
+      words.tail = task.dst;
+      words.tail_stride = task.dst_stride;
+    }
+    return words;
+  }
+
+  void copy_rows(const RowsTask& task) const {
+    for (std::int64_t i = 0; i < task.rows; ++i) {
+      std::memcpy(task.dst + i * task.dst_stride, task.src + i * task.stride,
+                  static_cast<std::size_t>(4 * task.words));
+    }
+  }
+
+  /// The last rows and zero rows behind them up to a whole group.
+  void pad_tail(const RowsTask& task) const {
+    copy_rows(task);
+    for (std::int64_t i = task.rows; i < kernel_.row_group; ++i) {
+      std::memset(static_cast<void*>(task.dst + i * task.dst_stride), 0,
+                  static_cast<std::size_t>(4 * task.words));
+    }
   }
 
   /// Words [word, word + words) of a panel.
@@ -112,7 +155,7 @@ class LinearPart {
     return dst;
   }
 
-  void multiply(const WordRows& a, std::int64_t rows, std::int64_t panel,
+  void multiply(const WordRows& a, const EpilogueTask& epilogue, std::int64_t panel,
                 std::int64_t next_panel) const {
     for (std::int64_t word = 0; word < weight_.k_words; word += plan_.block_words) {
       const std::int64_t words = std::min(plan_.block_words, weight_.k_words - word);
@@ -121,22 +164,35 @@ class LinearPart {
       const std::int64_t ahead_words = words * weight_.panel_words / weight_.k_words;
       const Word* ahead = weight_.data.data() + (last ? next_panel : panel) * weight_.panel_words +
                           (last ? 0 : (word + words) * weight_.panel_words / weight_.k_words);
-      kernel_.fn->panel({.a = a.data + word,
-                         .a_stride = a.stride,
-                         .a_layout = ALayout::kRows,
-                         .b = b,
-                         .words = words,
-                         .c = sums_,
-                         .ldc = kernel_.panel,
-                         .rows = rows,
-                         .cols = kernel_.panel,
-                         .accumulate = word != 0,
-                         .bias = nullptr,
-                         .residual = nullptr,
-                         .ld_residual = 0,
-                         .ahead = ahead,
-                         .ahead_lines = ahead_words / 16});
+      const bool near = last && args_.group == 0;
+      kernel_.fn->panel({.product = {.a = a.data + word,
+                                     .a_stride = a.stride,
+                                     .a_layout = ALayout::kRows,
+                                     .b = b,
+                                     .words = words,
+                                     .c = sums_,
+                                     .ldc = kernel_.panel,
+                                     .rows = epilogue.rows,
+                                     .cols = kernel_.panel,
+                                     .accumulate = word != 0,
+                                     .bias = nullptr,
+                                     .residual = nullptr,
+                                     .ld_residual = 0,
+                                     .ahead = ahead,
+                                     .ahead_lines = ahead_words / 16},
+                         .output = near ? output_of(epilogue.row, panel) : nullptr,
+                         .output_stride = args_.y.stride * act_size(args_.y.type),
+                         .output_lines = (outputs_ * act_size(args_.y.type) + 63) / 64,
+                         .tail = a.tail == nullptr ? nullptr : a.tail + word,
+                         .tail_stride = a.tail_stride,
+                         .epilogue = last ? &epilogue : nullptr,
+                         .finish = kernel_.fn->epilogue});
     }
+  }
+
+  [[nodiscard]] const std::byte* output_of(std::int64_t row, std::int64_t panel) const {
+    return static_cast<const std::byte*>(args_.y.data) +
+           (row * args_.y.stride + panel * outputs_) * act_size(args_.y.type);
   }
 
   [[nodiscard]] EpilogueTask epilogue_of(std::int64_t row, std::int64_t rows) const {
@@ -173,7 +229,7 @@ class LinearPart {
             .group_stride = args_.group_stride};
   }
 
-  void finish(EpilogueTask& task, std::int64_t panel) const {
+  void set_panel(EpilogueTask& task, std::int64_t panel) const {
     const Epilogue& e = args_.epilogue;
     const std::int64_t n = args_.weight->outputs();
     const std::int64_t column = panel * outputs_;
@@ -189,7 +245,6 @@ class LinearPart {
     task.layer_scale = shifted(e.layer_scale);
     task.residual = shifted(e.residual);
     task.y = static_cast<std::byte*>(args_.y.data) + column * act_size(args_.y.type);
-    kernel_.fn->epilogue(task);
   }
 
   const LinearKernel& kernel_;
@@ -206,6 +261,7 @@ void run_linear(const LinearKernel& kernel, const PackedPanels& weight, const Li
   const LinearPlan plan = plan_linear(kernel, weight, args.M, num_threads());
   const auto run = [&](std::int64_t begin, std::int64_t end) {
     const LinearPart part(kernel, weight, args, plan);
+    const KernelState state(*kernel.fn);
     for (; begin < end; ++begin) {
       const std::int64_t row = begin / plan.panel_parts;
       const std::int64_t panel = begin % plan.panel_parts;

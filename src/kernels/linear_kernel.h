@@ -94,10 +94,22 @@ struct EpilogueTask {
   std::int64_t group_stride;  ///< output rows between the starts of two groups
 };
 
+/// Sums of a row block and one panel: rows in place, whole panels, no bias and no residual.
+struct LinearPanelTask {
+  PanelTask product;
+  const std::byte* output;     ///< where the block's outputs of this panel will go, or null:
+  std::int64_t output_stride;  ///< bytes between their rows
+  std::int64_t output_lines;   ///< and cache lines of each, to be called near meanwhile
+  const Word* tail;            ///< kernels of whole row groups: copy of the last rows, padded with
+  std::int64_t tail_stride;    ///< zeros to a group; null if the rows are whole groups
+  /// Of the last k block, to be called with the rows that are complete; else null.
+  const EpilogueTask* epilogue;
+  void (*finish)(const EpilogueTask&) noexcept;  ///< what to call with its rows
+};
+
 /// The functions of one kernel.
 struct LinearFunctions {
-  /// Sums of a row block and one panel, from words; no bias, residual and always whole panels.
-  void (*panel)(const PanelTask&) noexcept;
+  void (*panel)(const LinearPanelTask&) noexcept;
   /// Makes the kernel's words out of rows of activations; null if it reads them in place.
   void (*expand_rows)(const RowsTask&) noexcept;
   /// Sums of int8 rows; null if not needed.
@@ -105,6 +117,8 @@ struct LinearFunctions {
   /// Null for int8 kernels.
   void (*expand_blocks)(const BlocksTask&) noexcept;
   void (*epilogue)(const EpilogueTask&) noexcept;
+  void (*begin)() noexcept = nullptr;  ///< before and after the panels of one thread and call
+  void (*end)() noexcept = nullptr;
 };
 
 namespace avx2 {
@@ -120,6 +134,13 @@ extern const LinearFunctions kLinearI8;
 namespace avx512bf16 {
 extern const LinearFunctions kLinearBf16;
 extern const LinearFunctions kLinearI8;
+void expand_blocks(const BlocksTask& task) noexcept;
+void epilogue_of_floats(const EpilogueTask& task) noexcept;
+void epilogue_of_integers(const EpilogueTask& task) noexcept;
 }  // namespace avx512bf16
+namespace amx {
+extern const LinearFunctions kLinearBf16;
+extern const LinearFunctions kLinearI8;
+}  // namespace amx
 
 }  // namespace conopa::kernels::detail

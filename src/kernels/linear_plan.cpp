@@ -8,11 +8,9 @@ namespace {
 constexpr std::int64_t kWorkPerThread = 1 << 19;  // multiply-adds that repay a thread hand-off
 // Activations of a row block, leaving half of a 1 MiB second-level cache to weights and sums.
 constexpr std::int64_t kBlockBytes = 448 * 1024;
-// Rows of a block: enough to repay the panel's way to the first level; the sums of as many rows,
-// 128 bytes each, have to stay near.
-constexpr std::int64_t kLeastRows = 112;
+// Most rows of a block: the sums of as many rows, 128 bytes each, have to stay near. A multiple of
+// every row group.
 constexpr std::int64_t kMostRows = 224;
-constexpr std::int64_t kWordsMultiple = 32;  // of a k block: whole blocks of every block form
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -30,7 +28,8 @@ LinearPlan plan_linear(const LinearKernel& kernel, const PackedPanels& weight, s
                        std::int64_t threads) {
   LinearPlan plan;
   const std::int64_t blocks = ceil_div(weight.k_words, kernel.block_words);
-  plan.block_words = ceil_div(ceil_div(weight.k_words, blocks), kWordsMultiple) * kWordsMultiple;
+  const std::int64_t multiple = elements_per_word(kernel.word) == 1 ? 32 : 16;  // whole blocks
+  plan.block_words = ceil_div(ceil_div(weight.k_words, blocks), multiple) * multiple;
 
   const double work = static_cast<double>(rows) * static_cast<double>(weight.panels) *
                       static_cast<double>(kernel.panel) * static_cast<double>(weight.k_words) /
@@ -51,9 +50,9 @@ LinearPlan plan_linear(const LinearKernel& kernel, const PackedPanels& weight, s
 
   const std::int64_t part_rows = std::max<std::int64_t>(1, ceil_div(rows, plan.row_parts));
   const std::int64_t fit = kBlockBytes / (4 * weight.k_words);
-  const std::int64_t limit = std::clamp(fit, kLeastRows, kMostRows);
+  const std::int64_t limit = std::clamp(fit, kernel.least_rows, kMostRows);
   const std::int64_t even = ceil_div(part_rows, ceil_div(part_rows, limit));
-  plan.block_rows = std::min(limit, ceil_div(even, kernel.tile_rows) * kernel.tile_rows);
+  plan.block_rows = std::min(limit, ceil_div(even, kernel.row_group) * kernel.row_group);
   return plan;
 }
 

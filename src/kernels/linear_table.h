@@ -16,7 +16,9 @@ struct LinearKernel {
   std::int64_t tile_rows;       ///< rows of a register tile
   std::int64_t panel;           ///< columns of a register tile
   std::int64_t block_words;     ///< longest k block, in words
+  std::int64_t least_rows;      ///< of a block, to repay a panel's way from the third level
   std::int64_t words_multiple;  ///< a packed row is a multiple of as many words
+  std::int64_t row_group;       ///< rows that one load reads
   const LinearFunctions* fn;    ///< null for the reference
 };
 

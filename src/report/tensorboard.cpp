@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "conopa/image/codec.h"
+#include "conopa/io/proto.h"
 #include "report/crc32c.h"
-#include "report/proto.h"
 
 namespace conopa::report {
 namespace {

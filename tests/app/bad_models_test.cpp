@@ -38,6 +38,7 @@ class BadModelTest : public ::testing::Test {
             {"eval", model_, "--data", dir_ / "d"},
             {"features", model_, image_, "--out", out_},
             {"check", model_, "--against", "reference"},
+            {"quantize", model_, "--to", "int8", "--out", folder_},
             {"bench", model_, "--seconds", "0"}};
   }
 
@@ -50,6 +51,7 @@ class BadModelTest : public ::testing::Test {
       EXPECT_EQ(result.error.find('\n'), std::string::npos) << words[0];
       EXPECT_EQ(result.out, "") << words[0];
       EXPECT_FALSE(fs::exists(out_));
+      EXPECT_FALSE(fs::exists(folder_));
     }
   }
 
@@ -57,6 +59,7 @@ class BadModelTest : public ::testing::Test {
   std::string model_ = dir_ / "m";
   std::string image_ = dir_ / "x.png";
   std::string out_ = dir_ / "f.npz";
+  std::string folder_ = dir_ / "q";
   std::string weights_ = dir_ / "m/model.safetensors";
 };
 

@@ -110,7 +110,7 @@ TEST(ExportCommandTest, RefusesWhatItCannotWrite) {
   };
   write_plain(dir / "there.safetensors", "mine");
 
-  EXPECT_EQ(attempt("gguf", "m.gguf").code, 2);
+  EXPECT_EQ(attempt("ggml", "m.gguf").code, 2);
   EXPECT_THAT(attempt("official", "m.pth").error, HasSubstr("ends in .safetensors"));
   EXPECT_THAT(attempt("official", "there.safetensors").error, HasSubstr("--force"));
   EXPECT_EQ(testing::read_plain(dir / "there.safetensors"), "mine");
@@ -118,6 +118,43 @@ TEST(ExportCommandTest, RefusesWhatItCannotWrite) {
               HasSubstr("no naming scheme 'timm'"));
   EXPECT_FALSE(std::filesystem::exists(dir / "m.safetensors"));
   EXPECT_EQ(attempt("official", "there.safetensors", {"--force"}).code, 0);
+}
+
+TEST(ExportCommandTest, WritesOnnxGraphsWithTheirPreprocessing) {
+  const TempDir dir;
+  testing::write_small_model(dir / "m", {"ant", "bee", "cat"});
+
+  const CommandResult result =
+      run_command({"export", dir / "m", "--to", "onnx", "--out", dir / "m.onnx", "--json"});
+
+  ASSERT_EQ(result.code, 0) << result.error;
+  const std::string bytes = testing::read_plain(dir / "m.onnx");
+  EXPECT_EQ(Json::parse(result.out)["bytes"], bytes.size());
+  EXPECT_THAT(bytes, HasSubstr(R"(["ant","bee","cat"])"));
+  EXPECT_THAT(bytes, HasSubstr("crop_pct"));
+  EXPECT_THAT(bytes, HasSubstr("blocks.0/attn/proj/matmul"));
+
+  ASSERT_EQ(run_command({"export", dir / "m", "--to", "onnx", "--precision", "int8", "--out",
+                         dir / "m8.onnx"})
+                .code,
+            0);
+  EXPECT_THAT(testing::read_plain(dir / "m8.onnx"), HasSubstr("MatMulInteger"));
+}
+
+TEST(ExportCommandTest, RefusesOptionsOfOtherFormats) {
+  const TempDir dir;
+  testing::write_small_model(dir / "m", {});
+
+  const CommandResult scheme = run_command(
+      {"export", dir / "m", "--to", "onnx", "--scheme", "official", "--out", dir / "m.onnx"});
+  const CommandResult precision =
+      run_command({"export", dir / "m", "--to", "official", "--precision", "int8", "--out",
+                   dir / "m.safetensors"});
+
+  EXPECT_EQ(scheme.code, 2);
+  EXPECT_THAT(scheme.error, HasSubstr("leave it out"));
+  EXPECT_EQ(precision.code, 2);
+  EXPECT_THAT(precision.error, HasSubstr("leave it out"));
 }
 
 TEST(ExportCommandTest, RefusesAModelThatTheSchemeCannotHold) {

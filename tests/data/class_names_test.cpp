@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/text.h"
 #include "tests/data/data_testing.h"
 
 namespace conopa::data {
@@ -47,17 +46,6 @@ TEST(SettleClassNamesTest, RefusesWhatContradictsItself) {
   EXPECT_THROW((void)settle_class_names("x", {.num_classes = 0, .names = {"a"}}, 2, {}),
                FormatError);
   EXPECT_THROW((void)settle_class_names("x", {}, kMaxClasses + 1, {}), FormatError);
-}
-
-TEST(Utf8Test, AcceptsOnlyWellFormedTextWithoutNul) {
-  EXPECT_TRUE(is_utf8_text("abc ñ € 𝄞"));
-  for (const std::string_view bad :
-       {std::string_view("\0", 1), std::string_view("\x80"), std::string_view("\xC3"),
-        std::string_view("\xC0\xAF"), std::string_view("\xE0\x80\x80"),
-        std::string_view("\xED\xA0\x80"), std::string_view("\xF4\x90\x80\x80"),
-        std::string_view("\xF0\x9D\x84")}) {
-    EXPECT_FALSE(is_utf8_text(bad));
-  }
 }
 
 }  // namespace

@@ -168,11 +168,24 @@ double difference(const std::vector<float>& found, const at::Tensor& expected) {
   return worst / largest;
 }
 
+// Steps of a plausible size, some signed and some not, instead of noise.
+void start_steps(nn::Encoder& encoder) {
+  const auto& entries = encoder.parameters().table().entries();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    at::Tensor tensor = encoder.parameters().tensors()[i];
+    if (entries[i].name.ends_with(".alpha")) tensor.abs_().mul_(0.1).add_(0.01);
+    if (entries[i].name.ends_with(".zero_point")) tensor.mul_(20.0);
+    if (entries[i].name.ends_with(".signed")) tensor.fill_(i % 3 == 0 ? 0.0 : 1.0);
+    if (entries[i].name.ends_with(".init_state")) tensor.fill_(1.0);
+  }
+}
+
 // Logits and features with the shortcuts, every layer without them.
 void expect_agreement(const EncoderSpec& spec, const ModelOptions& options, double tolerance) {
   const at::NoGradGuard no_grad;
   nn::Encoder encoder(spec);
   nn::randomise(encoder);
+  if (spec.quantization == arch::Quantization::kLsq) start_steps(encoder);
   if (spec.head_norm == arch::HeadNorm::kBatch) {
     encoder.parameters().require("head_norm.running_var").abs_().add_(0.5);
   }
@@ -194,6 +207,22 @@ void expect_agreement(const EncoderSpec& spec, const ModelOptions& options, doub
     if (name == "final_norm" && !capture.contains(name)) continue;  // not every read-out has it
     ASSERT_TRUE(capture.contains(name)) << name;
     EXPECT_LT(difference(rows, capture.at(name)), tolerance) << name;
+  }
+}
+
+// Rounding to steps turns the last bit of a sum into a whole step here and there: tolerance of a
+// level of eight bits.
+TEST(LsqAgreementTest, EveryMaskAndMlp) {
+  for (const Mask mask : {Mask::kSoftCausal, Mask::kCausal, Mask::kBidirectional}) {
+    for (const Mlp mlp : {Mlp::kSwiglu, Mlp::kGelu}) {
+      const EncoderSpec spec = nn::small_spec([&](EncoderSpec& s) {
+        s.quantization = arch::Quantization::kLsq;
+        s.mask = mask;
+        s.mlp = mlp;
+        if (mask == Mask::kSoftCausal) s.mask_rate = 0.5;
+      });
+      expect_agreement(spec, {}, 2e-2);
+    }
   }
 }
 

@@ -190,6 +190,19 @@ TEST(QuantiseTest, SmoothingLeavesTheFloatModelUnchanged) {
   }
 }
 
+TEST(QuantiseTest, SmoothingLowersTheInt8ErrorOfChannelsWithOutliers) {
+  const arch::EncoderSpec spec = plain_spec();
+  const std::vector<float> expected =
+      logits_of(spec, MemorySource(random_weights(spec)), Precision::kFp32);
+  const Calibration ranges = ranges_of(spec);
+  const auto error = [&](std::optional<double> share) {
+    const auto source = quantised(
+        spec, {.form = QuantForm::kInt8, .clip = true, .calibration = &ranges, .smoothing = share});
+    return largest_difference(logits_of(spec, *source, Precision::kInt8), expected);
+  };
+  EXPECT_LT(error(0.5), 0.8 * error(std::nullopt));
+}
+
 TEST(QuantiseTest, SmoothingMovesRangesIntoTheWeights) {
   const arch::EncoderSpec spec = plain_spec();
   const Calibration ranges = ranges_of(spec);

@@ -175,11 +175,12 @@ TEST(ModelLoadTest, NamesWhatIsWrongWithTheWeights) {
               ::testing::HasSubstr("NaN"));
 }
 
-TEST(ModelLoadTest, RefusesQuantisationAwareModels) {
+TEST(ModelLoadTest, QuantisationAwareModelsHaveOnePrecision) {
   arch::EncoderSpec spec = small_spec();
   spec.quantization = arch::Quantization::kLsq;
   spec.resolve();
-  EXPECT_THROW(static_cast<void>(Model::load(spec, MemorySource(random_weights(spec)))),
+  EXPECT_EQ(small_model(spec).precision(), Precision::kFp32);
+  EXPECT_THROW(static_cast<void>(small_model(spec, {.precision = Precision::kInt8})),
                UnsupportedError);
 }
 

@@ -4,10 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
+#include "conopa/core/dtype.h"
 #include "conopa/core/error.h"
+#include "kernels/attend_table.h"
+#include "kernels/linear_amx_panel.h"
 #include "kernels/reference/attend.h"
 #include "tests/kernels/act_support.h"
+#include "tests/kernels/amx_emulation.h"
 #include "tests/kernels/train_ops_support.h"
 
 namespace conopa::kernels {
@@ -302,6 +307,88 @@ TEST_P(AttendTest, GivesTheSameBytesForEveryThreadCount) {
   }
 }
 
+/// A product like those of tile registers: steps of kStep words, whole tiles of 16 rows and panels.
+template <int kPerWord, int kStep>
+void multiply_whole_tiles(const detail::PanelTask& task) noexcept {
+  if (task.words % kStep != 0 || task.cols != 32) std::abort();
+  const auto product = [](const detail::Word* a, const detail::Word* b) {
+    if (kPerWord == 1) return *a * *b;
+    std::uint16_t left[2], right[2];
+    std::memcpy(left, a, sizeof(left));
+    std::memcpy(right, b, sizeof(right));
+    return bf16_to_float(left[0]) * bf16_to_float(right[0]) +
+           bf16_to_float(left[1]) * bf16_to_float(right[1]);
+  };
+  for (std::int64_t i = 0; i < (task.rows + 15) / 16 * 16; ++i) {
+    for (std::int64_t j = 0; j < 32; ++j) {
+      float sum = task.accumulate ? task.c[i * task.ldc + j] : 0.0F;
+      for (std::int64_t p = 0; p < task.words; ++p) {
+        sum += product(task.a + i * task.a_stride + p, task.b + p * 32 + j);
+      }
+      task.c[i * task.ldc + j] = sum;
+    }
+  }
+}
+
+void expect_whole_tiles_as_reference(const detail::AttendChoice& choice) {
+  const AttentionMask causal{.kind = MaskKind::kCausal};
+  const AttentionMask soft{.kind = MaskKind::kSoftCausal};
+  for (const Case& c : {Case{2, 1, 1, 1, 8}, Case{1, 17, 17, 2, 40, causal}, Case{1, 50, 50, 3, 64},
+                        Case{1, 70, 70, 1, 24, soft}, Case{2, 5, 49, 1, 128},
+                        Case{1, 33, 700, 1, 33}, Case{1, 660, 660, 1, 16, causal}}) {
+    SCOPED_TRACE(::testing::PrintToString(c.queries) + " queries of width " +
+                 ::testing::PrintToString(c.width));
+    Problem problem(c, ActType::kBf16);
+    ActBuffer actual = problem.output(), expected = problem.output();
+    detail::run_attend(choice, problem.args(actual));
+    reference::attend(problem.args(expected));
+    EXPECT_LT(relative_error(problem.rows_of(actual), problem.rows_of(expected)),
+              tolerance(ActType::kBf16));
+  }
+}
+
+TEST_P(FastAttendTest, AgreesWithProductsOfWholeTiles) {
+  detail::AttendChoice choice = detail::select_attend(ActType::kBf16, GetParam());
+  const std::int64_t lanes = choice.kernel->lanes;
+  choice.product = {.isa = GetParam(),
+                    .tile_rows = 32,
+                    .panel = 32,
+                    .k_per_word = choice.kernel->k_per_word,
+                    .words_multiple = lanes,
+                    .whole_tiles = true,
+                    .multiply = choice.kernel->k_per_word == 2 ? multiply_whole_tiles<2, 16>
+                                : lanes == 16                  ? multiply_whole_tiles<1, 16>
+                                                               : multiply_whole_tiles<1, 8>};
+  expect_whole_tiles_as_reference(choice);
+}
+
+#ifdef CONOPA_X86_KERNELS
+void multiply_emulated(const detail::PanelTask& task) noexcept {
+  detail::LinearPanelTask whole{};
+  whole.product = task;
+  detail::tile_panel<testing_support::EmulatedBf16Tiles>(whole);
+}
+
+/// What packs pairs of bfloat16 for the tiles needs AVX-512 BF16 to run.
+std::vector<Isa> pair_isas() {
+  std::vector<Isa> isas = fast_isas();
+  std::erase_if(isas, [](Isa isa) { return isa != Isa::kAvx512Bf16; });
+  return isas;
+}
+
+class AmxAttendTest : public AttendTest {};
+INSTANTIATE_TEST_SUITE_P(Isa, AmxAttendTest, ::testing::ValuesIn(pair_isas()), test_name);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(AmxAttendTest);
+
+TEST_P(AmxAttendTest, AgreesWithEmulatedTiles) {
+  detail::AttendChoice choice = detail::select_attend(ActType::kBf16, Isa::kAmx);
+  ASSERT_STREQ(choice.kernel->name, "amx_bf16");
+  choice.product.multiply = multiply_emulated;
+  choice.product.begin = choice.product.end = nullptr;
+  expect_whole_tiles_as_reference(choice);
+}
+#endif
+
 TEST(AttendCheckTest, RefusesWhatDoesNotFit) {
   Problem problem({2, 6, 6, 2, 16}, ActType::kBf16);
   ActBuffer out = problem.output(), floats(ActType::kF32, 12, 32), bytes(ActType::kI8, 12, 32);
@@ -338,6 +425,26 @@ TEST(AttendCheckTest, RefusesWhatDoesNotFit) {
 
 TEST(AttendCheckTest, NamesItsKernel) {
   EXPECT_EQ(explain_attend(ActType::kF32, Isa::kReference), "reference");
+  EXPECT_EQ(explain_attend(ActType::kBf16, Isa::kReference), "reference");
+  EXPECT_THROW((void)explain_attend(ActType::kI8, Isa::kReference), UnsupportedError);
+}
+
+TEST(AttendTableTest, HasAProductForEveryFastLevel) {
+  for (const Isa isa : fast_isas()) {
+    for (const ActType type : kFloatTypes) {
+      const detail::AttendChoice choice = detail::select_attend(type, isa);
+      ASSERT_NE(choice.product.multiply, nullptr);
+      EXPECT_LE(choice.kernel->isa, isa);
+      EXPECT_LE(choice.product.isa, isa);
+      EXPECT_EQ(choice.product.k_per_word, choice.kernel->k_per_word);
+      // The best kernel of a level is not passed over for want of a product.
+      for (const detail::AttendKernel& row : detail::attend_kernels()) {
+        if (row.type != type || row.isa > isa) continue;
+        EXPECT_EQ(&row, choice.kernel);
+        break;
+      }
+    }
+  }
 }
 
 }  // namespace

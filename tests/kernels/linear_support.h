@@ -153,17 +153,24 @@ class LinearProblem {
   [[nodiscard]] std::vector<std::byte>& x() noexcept { return x_; }
   [[nodiscard]] std::vector<float>& x_scale() noexcept { return x_scale_; }
 
+  [[nodiscard]] WeightPack pack_arguments() const {
+    return {.N = spec_.N,
+            .K = spec_.K,
+            .weight = weight_.view(),
+            .gate = gate_.view(),
+            .compute = spec_.compute};
+  }
   [[nodiscard]] PackedWeight pack(Isa isa) const {
-    return PackedWeight::pack({.N = spec_.N,
-                               .K = spec_.K,
-                               .weight = weight_.view(),
-                               .gate = gate_.view(),
-                               .compute = spec_.compute},
-                              isa);
+    return PackedWeight::pack(pack_arguments(), isa);
   }
 
   /// The output buffer after a call.
   [[nodiscard]] std::vector<std::byte> run(const PackedWeight& weight) const {
+    return run(weight, linear);
+  }
+  /// The same with `product(const LinearArgs&)` in place of linear.
+  template <typename Product>
+  [[nodiscard]] std::vector<std::byte> run(const PackedWeight& weight, Product product) const {
     const auto size = static_cast<std::size_t>(y_rows() * y_stride() * act_size(spec_.output));
     std::vector<std::byte> y(size, kMark);
     LinearArgs args = arguments(weight);
@@ -172,7 +179,7 @@ class LinearProblem {
       std::memcpy(y.data(), residual_.data(), size);
       args.epilogue.residual = reinterpret_cast<const float*>(y.data());
     }
-    linear(args);
+    product(args);
     return y;
   }
 

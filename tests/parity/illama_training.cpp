@@ -109,6 +109,7 @@ void check_illama_quantized(const Case& c, Outcome& out) {
   nn::ForwardOptions eval;
   eval.mask_rate = rate_of(c, "logits");
   out.compare("logits", values(encoder.forward(image, eval).logits));
+  compare_native(c, out, encoder, image, "logits", eval.mask_rate);
 
   nn::ForwardOptions train;
   train.training = true;

@@ -13,6 +13,7 @@
 #include "conopa/image/codec.h"
 #include "conopa/io/mapped_file.h"
 #include "report/crc32c.h"
+#include "tests/io/proto_fields.h"
 
 namespace conopa::report {
 namespace {
@@ -41,30 +42,10 @@ std::vector<std::string> read_records(const std::filesystem::path& path) {
   return records;
 }
 
-/// The fields of a message by number: integers as text of their value, the rest as raw bytes.
+/// The fields of a message by number, the last of each.
 std::map<int, std::string> decode(std::string_view message) {
-  const auto varint = [&message] {
-    std::uint64_t value = 0;
-    for (int shift = 0;; shift += 7) {
-      const auto byte = static_cast<unsigned char>(message.front());
-      message.remove_prefix(1);
-      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
-    }
-  };
   std::map<int, std::string> fields;
-  while (!message.empty()) {
-    const std::uint64_t key = varint();
-    const std::uint64_t wire = key & 7;
-    std::string& field = fields[static_cast<int>(key >> 3)];
-    if (wire == 0) {
-      field = std::to_string(static_cast<std::int64_t>(varint()));
-      continue;
-    }
-    const std::size_t size = wire == 1 ? 8 : wire == 5 ? 4 : static_cast<std::size_t>(varint());
-    field = message.substr(0, size);
-    message.remove_prefix(size);
-  }
+  for (const auto& [number, value] : conopa::testing::proto_fields(message)) fields[number] = value;
   return fields;
 }
 

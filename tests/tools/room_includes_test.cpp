@@ -20,13 +20,14 @@ namespace fs = std::filesystem;
 using Rooms = std::set<std::string>;
 
 const std::map<std::string, Rooms>& allowed_rooms() {
-  static const Rooms everything{"core", "io",    "image", "arch", "kernels", "nn",
-                                "data", "tasks", "train", "eval", "report",  "engine"};
+  static const Rooms everything{"core",  "io",    "image", "arch",   "kernels", "nn",  "data",
+                                "tasks", "train", "eval",  "report", "engine",  "onnx"};
   static const std::map<std::string, Rooms> table{
       {"core", {}},
       {"io", {"core"}},
       {"image", {"core"}},
       {"arch", {"core"}},
+      {"onnx", {"core", "io", "arch"}},
       {"kernels", {"core"}},
       {"engine", {"core", "io", "image", "arch", "kernels"}},
       {"eval", {"core"}},
@@ -37,7 +38,8 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"tasks", {"core", "arch", "nn", "data", "eval", "image"}},
       {"train",
        {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report"}},
-      {"app", {"core", "io", "image", "arch", "kernels", "data", "eval", "report", "engine"}},
+      {"app",
+       {"core", "io", "image", "arch", "onnx", "kernels", "data", "eval", "report", "engine"}},
       {"torch", everything}};  // apps/conopa/torch
   return table;
 }

@@ -49,7 +49,7 @@ class Model {
   /// @param weights  canonical names, as stored or quantised.
   /// @throws FormatError if a tensor is missing, has another shape or holds values that are not
   ///         finite; ConfigError if the model cannot have the size; UnsupportedError for
-  ///         quantisation-aware (LSQ) models, whose activations have learned steps.
+  ///         quantisation-aware (LSQ) models in another precision than fp32.
   /// @complexity O(parameters), parallel.
   [[nodiscard]] static Model load(const arch::EncoderSpec& spec, const TensorSource& weights,
                                   const ModelOptions& options = {});

@@ -10,7 +10,7 @@
 
 namespace conopa {
 
-enum class CheckpointKind { kSafetensors, kShardIndex, kPthZip, kPthLegacy, kNpy, kNpz };
+enum class CheckpointKind { kSafetensors, kShardIndex, kPthZip, kPthLegacy, kNpy, kNpz, kGguf };
 
 /// What a file is, judged by its content and not by its name.
 /// @throws IoError if it cannot be read, FormatError or UnsupportedError (with a hint such as "this

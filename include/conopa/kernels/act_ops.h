@@ -21,12 +21,16 @@ struct NormRows {
   MutableAct y{};                 ///< kI8: quantised per row, scale = largest magnitude / 127
 };
 
+/// The padding of every row that these functions write becomes zero.
 /// @throws ShapeError if a pointer is null or a stride too small.
 /// @complexity O(rows*width), no allocation. Thread-safe, parallel over rows.
 void norm_rows(const NormRows& args);
+/// As above with kernels up to level `isa`.
+/// @throws UnsupportedError if `isa` is above detected_isa().
 void norm_rows(const NormRows& args, Isa isa);
 
-/// Converts rows between types: kF32 -> kBf16, kI8; kBf16 -> kF32, kI8; same type copies.
+/// Converts rows between types: kF32 -> kBf16, kI8; kBf16 -> kF32, kI8; same type copies. bfloat16
+/// rounds to nearest even; AVX-512 BF16 takes subnormal numbers for zero.
 struct ConvertRows {
   std::int64_t rows = 0;
   std::int64_t width = 0;

@@ -76,6 +76,8 @@ class PackedWeight {
   std::unique_ptr<Impl> impl_;
 };
 
+/// kGelu is the exact one (erf). With bf16 output, GELU and SiLU may err by 2^-11 of their value
+/// (2^-9 where GELU is below -3) before they are rounded.
 enum class Activation : std::uint8_t { kNone, kGelu };
 
 /// Rotation of the output's head channels by position (adjacent pairs), on the float32 sums.
@@ -87,6 +89,7 @@ struct LinearRope {
   std::int64_t head_stride = 0;  ///< elements between the heads' tables; 0: shared
   std::int64_t heads = 0;        ///< head h of a section uses table h
   /// Columns [0, columns) are rotated: whole sections of heads*head_width (queries, then keys).
+  /// Gated products cannot be rotated.
   std::int64_t columns = 0;
 };
 
@@ -100,7 +103,8 @@ struct Epilogue {
   const float* layer_scale = nullptr;  ///< [N]
   const float* residual = nullptr;     ///< float32 [rows, N]; may be the output itself
   std::int64_t residual_stride = 0;
-  std::int64_t residual_rows = 0;  ///< row m adds residual row m % residual_rows; 0: row m
+  /// Input row m adds residual row m % residual_rows, whatever its output row; 0: row m.
+  std::int64_t residual_rows = 0;
 };
 
 /// y[M,N] = epilogue(x[M,K] * W^T).

@@ -16,7 +16,7 @@ namespace conopa::report {
 /// Format: TFRecords (length, masked CRC-32C of the length, data, masked CRC-32C of the data) that
 /// hold `tensorflow.Event` messages, the first of which states "brain.Event:2". The few message
 /// fields in use are encoded here by hand: protobuf comes with libtorch, but this room also serves
-/// the build without it, where a 30-line encoder beats a heavy dependency.
+/// the build without it, where the small encoder of io/proto.h beats a heavy dependency.
 ///
 /// Every record reaches the operating system before its call returns. Not thread-safe. Every
 /// method throws IoError if the file cannot be written.

@@ -20,6 +20,7 @@ using detail::Word;
 //   V, Lanes        vector of words (as float) and the conversions
 //   Element         of q, k, v and out
 //   kPerWord        elements of a word
+//   kInPlace        words are the elements as they lie
 //   load(p, n)      n elements, at most kLanes * kPerWord, as words; zero behind them
 //   values(p, n)    the words of n columns of kPerWord keys, whose elements start at p[k]
 //   power(x)        2^x for x <= 0, as exact as the element type deserves
@@ -44,10 +45,10 @@ void pack_queries(const HeadPack& pack) noexcept {
   }
 }
 
-/// kLanes keys by kLanes words, transposed into `to`: word w of key i at to[w * panel + i].
+/// The words from element d on of kLanes keys, zero where no keys are left.
 template <typename W, typename N>
-[[gnu::always_inline]] inline void transpose_keys(const HeadPack& pack, std::int64_t key,
-                                                  std::int64_t d, N n, float* block) noexcept {
+[[gnu::always_inline]] inline void gather_keys(const HeadPack& pack, std::int64_t key,
+                                               std::int64_t d, N n, float* block) noexcept {
   using V = typename W::V;
   for (std::int64_t i = 0; i < V::kLanes; ++i) {
     const V v =
@@ -63,15 +64,24 @@ void pack_keys(const HeadPack& pack) noexcept {
   alignas(64) float block[V::kLanes * V::kLanes];
   alignas(64) float turned[V::kLanes * V::kLanes];
   const std::int64_t width = pack.rows.width;
+  const bool even =
+      W::kInPlace && pack.rows.index == nullptr && pack.rows.stride % W::kPerWord == 0;
   for (std::int64_t key = 0; key < pack.rows.count; key += V::kLanes) {
+    const bool in_place = even && key + V::kLanes <= pack.rows.count;
     Word* to = pack.dst + key / pack.panel * pack.panel * pack.words + key % pack.panel;
     std::int64_t d = 0;
     for (; d + kStep <= width; d += kStep, to += V::kLanes * pack.panel) {
-      transpose_keys<W>(pack, key, d, AllLanes{}, block);
-      V::transpose(block, V::kLanes, to, pack.panel);
+      if (in_place) {
+        const auto* const from = element_row<W>(pack.rows, key) + d;
+        V::transpose(reinterpret_cast<const float*>(from), pack.rows.stride / W::kPerWord, to,
+                     pack.panel);
+      } else {
+        gather_keys<W>(pack, key, d, AllLanes{}, block);
+        V::transpose(block, V::kLanes, to, pack.panel);
+      }
     }
     if (d == width) continue;
-    transpose_keys<W>(pack, key, d, width - d, block);
+    gather_keys<W>(pack, key, d, width - d, block);
     V::transpose(block, V::kLanes, turned, V::kLanes);
     for (std::int64_t w = 0; w < pack.words - d / W::kPerWord; ++w) {
       V::load(turned + w * V::kLanes).store(to + w * pack.panel);
@@ -90,7 +100,8 @@ void pack_values(const HeadPack& pack) noexcept {
     }
     for_vectors<V>(0, pack.rows.width, [&](std::int64_t d, auto n) {
       Word* const to = pack.dst + d / pack.panel * pack.panel * pack.words + word * pack.panel;
-      W::values(keys, d, n).store(to + d % pack.panel);
+      const V v = keys[0] == nullptr ? V::zero() : W::values(keys, d, n);
+      v.store(to + d % pack.panel);
     });
   }
 }
@@ -133,73 +144,93 @@ template <typename W>
     sum_b = sum_b + b;
     W::store(s + j / W::kPerWord, a, b);
   }
-  const V alpha = V::set(task.alpha);
+  const auto part = [=](std::int64_t at) {  // zero from `visible` on
+    if (at >= visible) return V::zero();
+    return V::select(V::first(visible - at), weight(at), V::zero());
+  };
   for (; j < visible; j += kPair) {
-    V a = V::select(V::first(visible - j), weight(j), V::zero());
-    V b = V::select(V::first(visible - j - V::kLanes), weight(j + V::kLanes), V::zero());
+    V a = part(j);
+    V b = part(j + V::kLanes);
     sum_a = sum_a + a;
     sum_b = sum_b + b;
-    a = V::select(V::first(whole - j), a, a * alpha);
-    b = V::select(V::first(whole - j - V::kLanes), b, b * alpha);
+    if (whole < visible) {
+      const V alpha = V::set(task.alpha);
+      a = V::select(V::first(whole - j), a, a * alpha);
+      b = V::select(V::first(whole - j - V::kLanes), b, b * alpha);
+    }
     W::store(s + j / W::kPerWord, a, b);
   }
   for (; j < task.keys; j += kPair) W::store(s + j / W::kPerWord, V::zero(), V::zero());
   return (sum_a + sum_b).sum();
 }
 
-/// Rows [begin, end) of `rows` into the second-level cache. Inlined by force: GCC drops calls to
-/// functions that do nothing but prefetch.
-template <typename W>
-[[gnu::always_inline]] inline void prefetch_rows(const HeadRows& rows, std::int64_t bytes,
-                                                 std::int64_t part, std::int64_t parts) noexcept {
-  constexpr std::int64_t kLine = 64;
-  const std::int64_t end = rows.count * (part + 1) / parts;
-  for (std::int64_t i = rows.count * part / parts; i < end; ++i) {
-    const auto* const row = reinterpret_cast<const char*>(element_row<W>(rows, i));
-    for (std::int64_t b = 0; b < bytes; b += kLine) __builtin_prefetch(row + b, 0, 2);
-    __builtin_prefetch(row + bytes - 1, 0, 2);  // unaligned rows end in one line more
+/// Asks for the cache lines of row i. Inlined by force: GCC drops calls to functions that do
+/// nothing but prefetch.
+template <typename W, bool kWrite>
+[[gnu::always_inline]] inline void prefetch_row(const HeadRows& rows, std::int64_t i,
+                                                std::int64_t bytes) noexcept {
+  constexpr std::uintptr_t kLine = 64;
+  const auto row = reinterpret_cast<std::uintptr_t>(element_row<W>(rows, i));
+  const std::uintptr_t end = row + static_cast<std::uintptr_t>(bytes);
+  for (std::uintptr_t line = row / kLine * kLine; line < end; line += kLine) {
+    __builtin_prefetch(reinterpret_cast<const void*>(line), kWrite ? 1 : 0, 2);
   }
 }
 
-/// The part of the next head's rows that belongs to row i of this tile.
+/// The share of row i of this tile in calling up memory.
 template <typename W>
-[[gnu::always_inline]] inline void prefetch_ahead(const HeadAhead& ahead, std::int64_t i,
-                                                  std::int64_t rows) noexcept {
-  const std::int64_t part = ahead.part * rows + i;
-  const std::int64_t parts = ahead.parts * rows;
-  prefetch_rows<W>(ahead.q, ahead.bytes, part, parts);
-  prefetch_rows<W>(ahead.k, ahead.bytes, part, parts);
-  prefetch_rows<W>(ahead.v, ahead.bytes, part, parts);
+[[gnu::always_inline]] inline void prefetch_ahead(const HeadAhead& ahead, std::int64_t i) noexcept {
+  prefetch_row<W, true>(ahead.out, i, ahead.bytes);
+  const auto rows = [&](const HeadRows& from, std::int64_t step) {
+    const std::int64_t begin = (ahead.query + i) * step;
+    const std::int64_t end = begin + step < from.count ? begin + step : from.count;
+    for (std::int64_t n = begin; n < end; ++n) prefetch_row<W, false>(from, n, ahead.bytes);
+  };
+  rows(ahead.q, ahead.q_step);
+  rows(ahead.k, ahead.k_step);
+  rows(ahead.v, ahead.k_step);
+}
+
+/// A row of a block behind the first: joins it with what the blocks before left.
+template <typename W>
+[[gnu::always_inline]] inline void join_block(const SoftmaxTask& task, std::int64_t i, float* s,
+                                              std::int64_t visible, std::int64_t whole) noexcept {
+  using V = typename W::V;
+  const float block_top = largest_score<V>(s, visible);
+  const float before = task.top[i];
+  const float top = visible == 0 || block_top <= before ? before : block_top;  // keeps a NaN
+  const float sum = weigh_scores<W>(task, s, top, visible, whole);
+  if (top == before) {
+    task.sum[i] += sum;
+    return;
+  }
+  const V factor = W::power(V::set((before - top) * task.scale));
+  task.top[i] = top;
+  task.sum[i] = task.sum[i] * factor.largest() + sum;
+  float* const acc = task.acc + i * task.acc_pitch;
+  for (std::int64_t d = 0; d < task.acc_pitch; d += V::kLanes) {
+    (V::load(acc + d) * factor).store(acc + d);
+  }
 }
 
 template <typename W>
-void softmax(const SoftmaxTask& task) noexcept {
-  using V = typename W::V;
+void softmax(const SoftmaxTask& given) noexcept {
+  // Copies: vectors may alias anything, so the compiler would read the fields again in every row.
+  const SoftmaxTask task = given;
+  if (!task.first) {
+    for (std::int64_t i = 0; i < task.rows; ++i) {
+      join_block<W>(task, i, task.scores + i * task.pitch, task.visible(i), task.whole(i));
+    }
+    return;
+  }
+  const HeadAhead ahead = *task.ahead;
   for (std::int64_t i = 0; i < task.rows; ++i) {
     float* const s = task.scores + i * task.pitch;
     const std::int64_t visible = task.visible(i);
-    const std::int64_t whole = task.whole(i);
-    if (task.ahead != nullptr) prefetch_ahead<W>(*task.ahead, i, task.rows);
-    const float block_top = largest_score<V>(s, visible);
-    if (task.first) {
-      task.top[i] = block_top;
-      task.sum[i] = weigh_scores<W>(task, s, block_top, visible, whole);
-      continue;
-    }
-    const float before = task.top[i];
-    const float top = visible == 0 || block_top <= before ? before : block_top;  // keeps a NaN
-    const float sum = weigh_scores<W>(task, s, top, visible, whole);
-    if (top == before) {
-      task.sum[i] += sum;
-      continue;
-    }
-    const V factor = W::power(V::set((before - top) * task.scale));
+    prefetch_ahead<W>(ahead, i);
+    const float top = largest_score<typename W::V>(s, visible);
     task.top[i] = top;
-    task.sum[i] = task.sum[i] * factor.largest() + sum;
-    float* const acc = task.acc + i * task.acc_pitch;
-    for (std::int64_t d = 0; d < task.acc_pitch; d += V::kLanes) {
-      (V::load(acc + d) * factor).store(acc + d);
-    }
+    task.sum[i] = weigh_scores<W>(task, s, top, visible, task.whole(i));
   }
 }
 

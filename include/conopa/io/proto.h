@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace conopa::report {
+namespace conopa {
 
 /// Appends little-endian bytes of an unsigned integer.
 template <typename Unsigned>
@@ -16,7 +16,8 @@ void append_le(std::string& out, Unsigned value) {
   }
 }
 
-/// Encodes the fields of one protobuf message, in the order of the calls.
+/// Encodes the fields of one protobuf message, in the order of the calls. Field numbers are the
+/// caller's; no schema is checked.
 class ProtoMessage {
  public:
   void integer(std::uint32_t field, std::int64_t value) {
@@ -38,6 +39,12 @@ class ProtoMessage {
     bytes_.append(value);
   }
   void message(std::uint32_t field, const ProtoMessage& value) { bytes(field, value.bytes_); }
+  /// Starts a byte string or nested message of `size` bytes that the caller writes behind str():
+  /// large content need not pass through this object.
+  void open(std::uint32_t field, std::uint64_t size) {
+    key(field, 2);
+    varint(size);
+  }
   void packed(std::uint32_t field, std::span<const double> values) {
     key(field, 2);
     varint(values.size() * sizeof(double));
@@ -56,4 +63,4 @@ class ProtoMessage {
   std::string bytes_;
 };
 
-}  // namespace conopa::report
+}  // namespace conopa
