@@ -1,5 +1,8 @@
 # Every third-party package, found once.
 
+# With CONOPA_STATIC everything goes into the programs but libc and libm. What is written in C++ comes
+# from its headers, as Debian has no archives of it; the archives are not made for shared libraries,
+# so libconopa.so is left out.
 if(CONOPA_STATIC)
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
   add_link_options(-static-libstdc++ -static-libgcc)
@@ -21,6 +24,16 @@ find_package(nlohmann_json REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
+set(CONOPA_FMT fmt::fmt)
+set(CONOPA_SPDLOG spdlog::spdlog)
+set(CONOPA_TOML tomlplusplus::tomlplusplus)
+if(CONOPA_STATIC)
+  set(CONOPA_FMT fmt::fmt-header-only)
+  set(CONOPA_SPDLOG spdlog::spdlog_header_only)
+  set_target_properties(spdlog::spdlog_header_only PROPERTIES
+    INTERFACE_LINK_LIBRARIES "Threads::Threads;fmt::fmt-header-only")
+  set(CONOPA_TOML "")  # TOML_HEADER_ONLY in core
+endif()
 find_package(ZLIB REQUIRED)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)

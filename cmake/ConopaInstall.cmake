@@ -10,13 +10,16 @@ endif()
 if(TARGET conopa_no_openmp)
   list(APPEND conopa_exported conopa_no_openmp)
 endif()
-install(TARGETS ${conopa_exported} conopa_shared EXPORT conopaTargets
+if(TARGET conopa_shared)
+  list(APPEND conopa_exported conopa_shared)
+  configure_file(cmake/conopa.pc.in conopa.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/conopa.pc
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
+install(TARGETS ${conopa_exported} EXPORT conopaTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/conopa/conopa.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/conopa)
-configure_file(cmake/conopa.pc.in conopa.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/conopa.pc
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 set(conopa_programs conopa_command)
 if(CONOPA_TRAIN)
   list(APPEND conopa_programs conopa_torch_command)
