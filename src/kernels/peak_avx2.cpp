@@ -19,7 +19,7 @@ void spin_fma(std::int64_t rounds) {
 
 void spin_bytes(std::int64_t rounds) {
   __m256i sums[kByteChains];
-  for (auto& sum : sums) sum = _mm256_setzero_si256();
+  for (auto& sum : sums) sum = _mm256_set1_epi32(1);
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i bytes = _mm256_set1_epi8(3);
   for (std::int64_t round = 0; round < rounds; ++round) {
@@ -27,8 +27,9 @@ void spin_bytes(std::int64_t rounds) {
     for (auto& sum : sums) {
       asm volatile("" : "+x"(bytes));  // or the product would be taken out of the loop
       const __m256i pairs = _mm256_maddubs_epi16(bytes, bytes);
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
-      asm volatile("" : "+x"(sum));
+      __m256i next = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+      asm volatile("" : "+x"(next));
+      sum = next;
     }
   }
 }

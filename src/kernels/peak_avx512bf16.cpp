@@ -19,13 +19,14 @@ void spin_bf16(std::int64_t rounds) {
 
 void spin_i8(std::int64_t rounds) {
   __m512i sums[kChains];
-  for (auto& sum : sums) sum = _mm512_setzero_si512();
+  for (auto& sum : sums) sum = _mm512_set1_epi32(1);
   const __m512i bytes = _mm512_set1_epi8(3);
   for (std::int64_t round = 0; round < rounds; ++round) {
 #pragma GCC unroll 24
     for (auto& sum : sums) {
-      sum = _mm512_dpbusd_epi32(sum, bytes, bytes);
-      asm volatile("" : "+v"(sum));
+      __m512i next = _mm512_dpbusd_epi32(sum, bytes, bytes);
+      asm volatile("" : "+v"(next));
+      sum = next;
     }
   }
 }

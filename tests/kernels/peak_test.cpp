@@ -26,16 +26,17 @@ TEST(PeakTest, EveryLevelOfTheMachineHasALoopForEveryType) {
   }
 }
 
-TEST(PeakTest, NarrowOperandsAreNotSlowerThanWideOnes) {
+TEST(PeakTest, NarrowOperandsGiveMoreOperations) {
   if (detected_isa() < Isa::kAvx512Bf16) {
     EXPECT_EQ(measure_peak(detected_isa(), ActType::kBf16, kSeconds).loop,
               measure_peak(detected_isa(), ActType::kF32, kSeconds).loop);
     return;
   }
-  // The instructions do two and four times the products; half of that leaves room for other load.
+  // The instructions do two and four times the products of fp32; the rest is for other load.
   const double fp32 = measure_peak(detected_isa(), ActType::kF32, kSeconds).gops;
-  EXPECT_GT(measure_peak(detected_isa(), ActType::kBf16, kSeconds).gops, fp32);
-  EXPECT_GT(measure_peak(detected_isa(), ActType::kI8, kSeconds).gops, fp32);
+  const double bf16 = measure_peak(detected_isa(), ActType::kBf16, kSeconds).gops;
+  EXPECT_GT(bf16, 1.5 * fp32);
+  EXPECT_GT(measure_peak(detected_isa(), ActType::kI8, kSeconds).gops, 1.5 * bf16);
 }
 
 TEST(PeakTest, RefusesLevelsTheMachineDoesNotHave) {
