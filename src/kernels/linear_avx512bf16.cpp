@@ -6,23 +6,12 @@
 #include "kernels/linear_avx512_lanes.h"
 #include "kernels/linear_epilogue.h"
 #include "kernels/linear_tile.h"
-#include "kernels/matmul_avx512_lanes.h"
+#include "kernels/matmul_avx512bf16_lanes.h"
 
 namespace conopa::kernels::detail::avx512bf16 {
 namespace {
 
-struct Bf16 : Avx512Lanes {
-  using Operand = __m512bh;
-  static Operand load(const Word* from) {
-    return reinterpret_cast<__m512bh>(_mm512_loadu_ps(from));
-  }
-  static Operand broadcast(const Word* from) {
-    return reinterpret_cast<__m512bh>(_mm512_set1_ps(*from));
-  }
-  static Sum fma(Operand left, Operand right, Sum sum) {
-    return _mm512_dpbf16_ps(sum, left, right);
-  }
-};
+using Bf16 = Bf16Lanes;
 
 /// vpdpbusd wants one unsigned operand. That is the weight, to which packing adds 128: unlike the
 /// activations it costs nothing there, and what it adds, 128 times the sum of a row of

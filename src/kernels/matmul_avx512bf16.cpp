@@ -8,25 +8,13 @@
 // input gradient 74..83 % (M = 6400, K = 64: 70 %, where rounding a is a seventh of the work),
 // 1.6..1.95 x the float32 kernel; weight gradient 1.3..1.8 x, bound by memory.
 
-#include "kernels/matmul_avx512_lanes.h"
+#include "kernels/matmul_avx512bf16_lanes.h"
 #include "kernels/matmul_tile.h"
 
 namespace conopa::kernels::detail::avx512bf16 {
 namespace {
 
-struct Bf16 : Avx512Lanes {
-  using Operand = __m512bh;
-
-  static Operand load(const Word* from) {
-    return reinterpret_cast<__m512bh>(_mm512_loadu_ps(from));
-  }
-  static Operand broadcast(const Word* from) {
-    return reinterpret_cast<__m512bh>(_mm512_set1_ps(*from));
-  }
-  static Sum fma(Operand left, Operand right, Sum sum) {
-    return _mm512_dpbf16_ps(sum, left, right);
-  }
-};
+using Bf16 = Bf16Lanes;
 
 // Words of two k: the lower half is the first, as vdpbf16ps pairs them.
 __m512i pair(__m512 first, __m512 second) {
