@@ -8,12 +8,12 @@
 #include <ATen/TensorOperators.h>
 #include <c10/core/GradMode.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "bench/rival_command.h"
 #include "bench/rival_rows.h"
 #include "conopa/arch/encoder_spec.h"
 #include "conopa/core/rng.h"
@@ -24,14 +24,6 @@
 namespace conopa::bench {
 namespace {
 
-struct Settings {
-  std::string model;
-  std::vector<std::string> precisions{"fp32", "bf16", "bf16_autocast"};
-  std::vector<std::int64_t> batches{1, 8};
-  std::int64_t threads = 2;
-  std::int64_t repeats = 5;
-};
-
 at::Tensor random_images(const arch::EncoderSpec& spec, std::int64_t batch) {
   HostTensor images =
       HostTensor::zeros(DType::kF32, {batch, spec.channels, spec.height, spec.width});
@@ -40,7 +32,7 @@ at::Tensor random_images(const arch::EncoderSpec& spec, std::int64_t batch) {
   return nn::to_torch(images);
 }
 
-int measure(const Settings& settings) {
+int measure(const RivalSettings& settings) {
   const at::NoGradGuard no_grad;
   at::set_num_threads(static_cast<int>(settings.threads));
   const std::int64_t threads = at::get_num_threads();
@@ -78,23 +70,7 @@ int measure(const Settings& settings) {
 }  // namespace conopa::bench
 
 int main(int argc, char** argv) {
-  conopa::bench::Settings settings;
-  CLI::App app("inference out of stock libtorch operations");
-  app.add_option("model", settings.model, "model folder")->required();
-  app.add_option("--precisions", settings.precisions)
-      ->check(CLI::IsMember({"fp32", "bf16", "bf16_autocast"}));
-  app.add_option("--batches", settings.batches)
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}));
-  app.add_option("--threads", settings.threads)
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}));
-  app.add_option("--repeats", settings.repeats)
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000}));
-  CLI11_PARSE(app, argc, argv);
-  try {
-    return conopa::bench::measure(settings);
-  } catch (const std::exception& error) {
-    const std::string text = error.what();
-    fmt::print(stderr, "{}\n", text.substr(0, text.find('\n')));
-    return 1;
-  }
+  return conopa::bench::rival_main(argc, argv, "inference out of stock libtorch operations",
+                                   {.model = {}, .precisions = {"fp32", "bf16", "bf16_autocast"}},
+                                   conopa::bench::measure);
 }

@@ -8,13 +8,13 @@
 
 #include <omp.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "bench/rival_command.h"
 #include "bench/rival_rows.h"
 #include "conopa/arch/block_spec.h"
 #include "conopa/core/error.h"
@@ -24,14 +24,6 @@ namespace conopa::bench {
 namespace {
 
 using dnnl::memory;
-
-struct Settings {
-  std::string model;
-  std::vector<std::string> precisions{"fp32", "bf16", "int8"};
-  std::vector<std::int64_t> batches{1, 8};
-  std::int64_t threads = 2;
-  std::int64_t repeats = 5;
-};
 
 /// Products of [groups, m, k] with [groups or 1, k, n].
 struct Product {
@@ -125,7 +117,7 @@ double ms_of(const std::vector<Product>& products, const std::string& precision,
   });
 }
 
-int measure(const Settings& settings) {
+int measure(const RivalSettings& settings) {
   omp_set_num_threads(static_cast<int>(settings.threads));
   const ModelFolder folder = open_model_folder(settings.model);
   const arch::EncoderSpec spec = arch::spec_from_json(folder.config_json, settings.model);
@@ -152,22 +144,7 @@ int measure(const Settings& settings) {
 }  // namespace conopa::bench
 
 int main(int argc, char** argv) {
-  conopa::bench::Settings settings;
-  CLI::App app("matrix products of a model by oneDNN");
-  app.add_option("model", settings.model, "model folder")->required();
-  app.add_option("--precisions", settings.precisions)
-      ->check(CLI::IsMember({"fp32", "bf16", "int8"}));
-  app.add_option("--batches", settings.batches)
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}));
-  app.add_option("--threads", settings.threads)
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}));
-  app.add_option("--repeats", settings.repeats)
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{10000}));
-  CLI11_PARSE(app, argc, argv);
-  try {
-    return conopa::bench::measure(settings);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
+  return conopa::bench::rival_main(argc, argv, "matrix products of a model by oneDNN",
+                                   {.model = {}, .precisions = {"fp32", "bf16", "int8"}},
+                                   conopa::bench::measure);
 }
