@@ -33,7 +33,10 @@ std::vector<NamedTensor> foreign_tensors(const StoredModel& model, std::string_v
   // Parts of one foreign tensor are its rows in table order.
   std::map<std::string, std::vector<HostTensor>> parts;
   for (const arch::TensorEntry& entry : table.entries()) {
-    parts[table.foreign_name(entry.name, scheme)].push_back(model.weights->read(entry.name));
+    const arch::ForeignTensor foreign = table.foreign(entry.name, scheme);
+    for (auto& [name, part] : arch::foreign_parts(foreign, model.weights->read(entry.name))) {
+      parts[name].push_back(std::move(part));
+    }
   }
   std::vector<NamedTensor> out;
   for (const auto& [name, pieces] : parts) out.push_back({name, join(model, name, pieces)});

@@ -161,6 +161,9 @@ std::vector<NamedTensor> import_tensors(const ImportPlan& plan, std::optional<DT
     throw FormatError(plan.source->where(), "no tensor fits {}; is it another family or size?",
                       plan.spec.family);
   }
+  const auto read = [&](const std::string& name) -> std::optional<HostTensor> {
+    return plan.source->read(name);
+  };
   std::vector<NamedTensor> out;
   for (const arch::TensorEntry& entry : table.entries()) {
     const arch::ForeignTensor foreign = table.foreign(entry.name, plan.scheme);
@@ -170,9 +173,8 @@ std::vector<NamedTensor> import_tensors(const ImportPlan& plan, std::optional<DT
       append_quantised(out, entry.name, *matrix);
       continue;
     }
-    const HostTensor value = fresh.contains(entry.name)
-                                 ? arch::initial_tensor(entry, seed)
-                                 : arch::own_part(foreign, entry, plan.source->read(foreign.name));
+    const HostTensor value = fresh.contains(entry.name) ? arch::initial_tensor(entry, seed)
+                                                        : *arch::read_foreign(foreign, entry, read);
     if (const std::int64_t bad = count_nonfinite(value); bad > 0) {
       log_warning("{} has {} values that are not finite", entry.name, bad);
     }

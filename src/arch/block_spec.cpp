@@ -37,6 +37,8 @@ std::vector<BlockSpec> encoder_blocks(const EncoderSpec& spec) {
                      .mlp_bias = spec.mlp_bias,
                      .qk_norm = spec.qk_norm,
                      .layer_scale = spec.layer_scale,
+                     .lora_rank = spec.lora_rank,
+                     .lora_alpha = spec.lora_alpha,
                      .quantization = spec.quantization});
     }
   }
@@ -50,25 +52,49 @@ std::string block_label(const EncoderSpec& spec, const BlockSpec& block) {
 }
 
 bool reads_one_token(const EncoderSpec& spec) {
-  const bool sees_all = spec.mask != Mask::kCausal && spec.mask != Mask::kSoftCausal;
+  const bool sees_all = spec.mask != Mask::kCausal && spec.mask != Mask::kSoftCausal &&
+                        spec.mask != Mask::kPrefixCausal;
   return spec.read_out == ReadOut::kToken && spec.class_token_in_blocks() && !spec.pyramid() &&
          spec.position != Position::kConditional && spec.quantization == Quantization::kNone &&
-         spec.qk_norm == QkNorm::kNone && (sees_all || spec.class_token == ClassToken::kBack);
+         spec.qk_norm == QkNorm::kNone && spec.lora_rank == 0 &&
+         (sees_all || spec.class_token == ClassToken::kBack);
 }
+
+namespace {
+
+// Blocks of masked auto-encoders are a ViT's whatever the encoder is.
+BlockSpec mae_block(const EncoderSpec& spec) {
+  return {.mlp_hidden = static_cast<std::int64_t>(spec.decoder_mlp_ratio *
+                                                  static_cast<double>(spec.decoder_dim)),
+          .mlp = Mlp::kGelu,
+          .mlp_bias = true};
+}
+
+// The others are of the encoder's kind.
+BlockSpec own_block(const EncoderSpec& spec) {
+  return {.mlp_hidden = automatic_hidden(spec, spec.decoder_mlp_ratio, spec.decoder_dim),
+          .mixer = spec.decoder == Decoder::kNextPatch ? spec.decoder_mixer : Mixer::kAttention,
+          .mask = Mask::kCausal,
+          .norm = spec.norm,
+          .norm_eps = spec.norm_eps,
+          .mlp = spec.mlp,
+          .qkv_bias = spec.qkv_bias,
+          .proj_bias = spec.proj_bias,
+          .mlp_bias = spec.mlp_bias};
+}
+
+}  // namespace
 
 std::vector<BlockSpec> decoder_blocks(const EncoderSpec& spec) {
   std::vector<BlockSpec> out;
   if (spec.decoder == Decoder::kNone) return out;
-  const auto hidden =
-      static_cast<std::int64_t>(spec.decoder_mlp_ratio * static_cast<double>(spec.decoder_dim));
+  const BlockSpec common = spec.decoder == Decoder::kMae ? mae_block(spec) : own_block(spec);
   for (std::int64_t i = 0; i < spec.decoder_depth; ++i) {
-    out.push_back({.prefix = names::decoder_block(i),
-                   .index = i,
-                   .dim = spec.decoder_dim,
-                   .heads = spec.decoder_heads,
-                   .mlp_hidden = hidden,
-                   .mlp = Mlp::kGelu,
-                   .mlp_bias = true});
+    BlockSpec& block = out.emplace_back(common);
+    block.prefix = names::decoder_block(i);
+    block.index = i;
+    block.dim = spec.decoder_dim;
+    block.heads = spec.decoder_heads;
   }
   return out;
 }

@@ -47,12 +47,24 @@ void add_block(const EncoderSpec& spec, const Stage& stage, const BlockSpec& blo
 }
 
 void add_decoder(const EncoderSpec& spec, Cost& cost) {
-  const std::int64_t N = spec.num_patches() + (spec.has_class_token() ? 1 : 0);
-  const std::int64_t W = spec.decoder_dim;
-  for (const BlockSpec& block : decoder_blocks(spec)) {
-    cost.decoder += N * 4 * W * W + 2 * N * N * W + N * 2 * W * block.mlp_hidden;
+  std::int64_t N = spec.num_patches() + (spec.has_class_token() ? 1 : 0);
+  const std::vector<BlockSpec> blocks = decoder_blocks(spec);
+  const std::int64_t W = blocks.empty() ? spec.dim : spec.decoder_dim;
+  const std::int64_t words = spec.decoder == Decoder::kCaption ? spec.decoder_context + 1 : 0;
+  if (!blocks.empty()) cost.decoder += N * W * spec.dim;
+  cost.decoder += N * W * spec.patch_outputs() + words * W * spec.decoder_vocabulary;
+  N += words;
+  for (const BlockSpec& block : blocks) {
+    if (block.mixer == Mixer::kAttention) cost.decoder += N * 4 * W * W + 2 * N * N * W;
+    cost.decoder += N * (block.mlp == Mlp::kSwiglu ? 3 : 2) * W * block.mlp_hidden;
   }
-  cost.decoder += N * W * (spec.dim + spec.patch * spec.patch * spec.channels);
+}
+
+// Keys and values of every token, scores and sums of the queries.
+std::int64_t pool_macs(const EncoderSpec& spec) {
+  if (spec.read_out != ReadOut::kAttention) return 0;
+  const std::int64_t N = spec.num_tokens();
+  return 2 * N * spec.dim * spec.dim + 2 * spec.pool_queries * N * spec.dim;
 }
 
 }  // namespace
@@ -61,25 +73,33 @@ Cost count_cost(const EncoderSpec& spec) {
   Cost cost;
   const std::vector<Stage> stages = spec.stages();
   for (const Stage& stage : stages) {
+    if (spec.input == Input::kTokens) break;  // a row of a table each
     cost.patch_embed += stage.tokens() * stage.dim * stage.channels * stage.patch * stage.patch;
     if (spec.position == Position::kConditional) cost.patch_embed += stage.tokens() * stage.dim * 9;
   }
   for (const BlockSpec& block : encoder_blocks(spec)) {
     add_block(spec, stages[static_cast<std::size_t>(block.stage)], block, cost);
   }
-  cost.head = spec.dim * spec.num_classes;
+  const std::int64_t features = spec.num_classes > 0 ? spec.num_classes : spec.dim;
+  cost.head = spec.dim * spec.num_classes + features * spec.projection + pool_macs(spec);
   if (spec.neck == Neck::kDeconvPyramid) {
     // fpn1: two deconvolutions (×2, ×4), fpn2: one; each input position makes 4 outputs.
     cost.neck = spec.num_patches() * 4 * spec.dim * spec.dim * (1 + 4 + 1);
   }
-  if (spec.decoder == Decoder::kMae) add_decoder(spec, cost);
+  if (spec.decoder != Decoder::kNone) add_decoder(spec, cost);
   cost.parameters = TensorTable(spec).parameter_count();
   return cost;
 }
 
 std::int64_t inference_macs(const EncoderSpec& spec) {
   const Cost cost = count_cost(spec);
-  const std::int64_t all = cost.macs() - cost.neck - cost.decoder;
+  std::int64_t all = cost.macs() - cost.neck - cost.decoder;
+  if (spec.blocks_to_run() < spec.depth) {  // blocks that nobody reads do not run
+    EncoderSpec shorter = spec;
+    shorter.depth = spec.blocks_to_run();
+    const Cost less = count_cost(shorter);
+    all = less.macs() - less.neck - less.decoder;
+  }
   if (!reads_one_token(spec)) return all;
   const BlockSpec last = encoder_blocks(spec).back();
   const std::int64_t N = spec.num_tokens();

@@ -10,6 +10,8 @@ namespace {
 
 void visit_sizes(EncoderSpec& s, FieldVisitor& v) {
   v.field("family", s.family, "model family: decides the tensor names of foreign checkpoints");
+  enum_field(v, "input", s.input, "images, or sequences of width token numbers");
+  v.field("vocabulary", s.vocabulary, "token numbers of a text model");
   v.field("channels", s.channels, "input channels");
   v.field("height", s.height, "input height, px");
   v.field("width", s.width, "input width, px");
@@ -71,34 +73,40 @@ void visit_blocks(EncoderSpec& s, FieldVisitor& v) {
 
 void visit_heads(EncoderSpec& s, FieldVisitor& v) {
   enum_field(v, "read_out", s.read_out, "what the head reads");
+  v.field("read_blocks", s.read_blocks, "blocks averaged for the head; empty: the final norm");
+  v.field("pool_queries", s.pool_queries, "queries of the attention read-out");
+  v.field("pool_bias", s.pool_bias, "biases of its keys and values");
+  v.field("end_token", s.end_token, "token whose first place the read-out end takes");
   enum_field(v, "head_norm", s.head_norm, "normalisation before the head");
   v.field("num_classes", s.num_classes, "classes of the head; 0: no head");
+  v.field("head_bias", s.head_bias, "bias of the head");
+  v.field("projection", s.projection, "width of a last layer without bias; 0: none");
   enum_field(v, "weight_init", s.weight_init, "initial matrices");
   enum_field(v, "conv_init", s.conv_init, "initial convolutions");
   v.field("head_init_std", s.head_init_std, "deviation of the initial head");
+  v.field("lora_rank", s.lora_rank, "rank of LoRA branches; 0: none");
+  v.field("lora_alpha", s.lora_alpha, "their factor times the rank");
   enum_field(v, "quantization", s.quantization, "quantisation-aware layers");
   v.field("weight_bits", s.weight_bits, "bits of quantised weights");
   v.field("activation_bits", s.activation_bits, "bits of quantised activations");
   v.field("feature_blocks", s.feature_blocks, "blocks whose outputs are feature maps");
   enum_field(v, "neck", s.neck, "what turns block outputs into feature maps");
-  enum_field(v, "decoder", s.decoder, "what reconstructs masked patches");
+  enum_field(v, "decoder", s.decoder, "what predicts patches from encoded ones");
   v.field("decoder_dim", s.decoder_dim, "width of the decoder");
   v.field("decoder_depth", s.decoder_depth, "blocks of the decoder");
   v.field("decoder_heads", s.decoder_heads, "attention heads of the decoder");
   v.field("decoder_mlp_ratio", s.decoder_mlp_ratio, "hidden width of the decoder over its dim");
-}
-
-std::int64_t automatic_hidden(const EncoderSpec& s, std::int64_t dim) {
-  const double wide = s.mlp_ratio * static_cast<double>(dim);
-  if (!(wide >= 1.0 && wide < 1e9)) return 0;  // refused by the checks
-  if (s.mlp == Mlp::kGelu) return static_cast<std::int64_t>(wide);
-  const auto exact = static_cast<std::int64_t>(2.0 * wide / 3.0);
-  return (exact + s.mlp_multiple_of - 1) / s.mlp_multiple_of * s.mlp_multiple_of;
+  enum_field(v, "decoder_mixer", s.decoder_mixer, "how a next-patch decoder mixes tokens");
+  v.field("decoder_bias", s.decoder_bias, "biases of its first and last layer");
+  v.field("decoder_outputs", s.decoder_outputs, "codes it chooses from; 0: it predicts pixels");
+  v.field("decoder_vocabulary", s.decoder_vocabulary, "token numbers of captions");
+  v.field("decoder_context", s.decoder_context, "longest caption, tokens");
 }
 
 void resolve_pyramid(EncoderSpec& s) {
   if (s.stage_hidden.empty()) {
-    for (const std::int64_t dim : s.stage_dims) s.stage_hidden.push_back(automatic_hidden(s, dim));
+    for (const std::int64_t dim : s.stage_dims)
+      s.stage_hidden.push_back(automatic_hidden(s, s.mlp_ratio, dim));
   }
   check_stage_lists(s);
   s.dim = s.stage_dims.back();
@@ -108,6 +116,14 @@ void resolve_pyramid(EncoderSpec& s) {
 }
 
 }  // namespace
+
+std::int64_t automatic_hidden(const EncoderSpec& s, double ratio, std::int64_t dim) {
+  const double wide = ratio * static_cast<double>(dim);
+  if (!(wide >= 1.0 && wide < 1e9)) return 0;  // refused by the checks
+  if (s.mlp == Mlp::kGelu) return static_cast<std::int64_t>(wide);
+  const auto exact = static_cast<std::int64_t>(2.0 * wide / 3.0);
+  return (exact + s.mlp_multiple_of - 1) / s.mlp_multiple_of * s.mlp_multiple_of;
+}
 
 void EncoderSpec::visit(FieldVisitor& v) {
   visit_sizes(*this, v);
@@ -121,7 +137,7 @@ void EncoderSpec::resolve() {
   if (pyramid()) {
     resolve_pyramid(*this);
   } else if (mlp_hidden == 0) {
-    mlp_hidden = automatic_hidden(*this, dim);
+    mlp_hidden = automatic_hidden(*this, mlp_ratio, dim);
   }
   if (rope_scaling == RopeScaling::kAnchor && rope_anchor == 0) rope_anchor = height;
   check_spec(*this);

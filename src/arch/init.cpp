@@ -1,5 +1,6 @@
 #include "conopa/arch/init.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "conopa/core/rng.h"
@@ -13,32 +14,35 @@ std::uint64_t fnv1a(std::string_view text) {
   return hash;
 }
 
-// Half of the channels for each axis, [sin | cos], frequencies 10000^(−k/(C/4)).
-void fill_sincos(const TensorEntry& entry, std::span<float> out) {
-  const std::int64_t width = entry.shape.back();
+}  // namespace
+
+std::vector<float> sincos_table(std::int64_t rows, std::int64_t cols, std::int64_t width,
+                                SinCosOrder order) {
   const std::int64_t quarter = width / 4;
-  const std::int64_t front = entry.shape[1] - entry.grid_rows * entry.grid_cols;
-  for (std::int64_t n = 0; n < entry.grid_rows * entry.grid_cols; ++n) {
-    const auto col = static_cast<double>(n % entry.grid_cols);
-    const auto row = static_cast<double>(n / entry.grid_cols);
-    const bool column_first = entry.order == SinCosOrder::kColumnFirst;
+  std::vector<float> out(static_cast<std::size_t>(rows * cols * width));
+  for (std::int64_t n = 0; n < rows * cols; ++n) {
+    const auto col = static_cast<double>(n % cols);
+    const auto row = static_cast<double>(n / cols);
+    const bool column_first = order == SinCosOrder::kColumnFirst;
     for (std::int64_t c = 0; c < 4 * quarter; ++c) {
       const std::int64_t part = c / quarter;  // sin, cos of the first axis; of the second
       const double place = (part < 2) == column_first ? col : row;
       const double omega =
           std::pow(10000.0, -static_cast<double>(c % quarter) / static_cast<double>(quarter));
       const double value = part % 2 == 0 ? std::sin(place * omega) : std::cos(place * omega);
-      out[static_cast<std::size_t>((front + n) * width + c)] = static_cast<float>(value);
+      out[static_cast<std::size_t>(n * width + c)] = static_cast<float>(value);
     }
   }
+  return out;
 }
-
-}  // namespace
 
 HostTensor initial_tensor(const TensorEntry& entry, std::uint64_t seed) {
   HostTensor tensor = HostTensor::zeros(DType::kF32, entry.shape);
   if (entry.init == Init::kSinCos) {
-    fill_sincos(entry, tensor.mutable_data<float>());
+    const std::vector<float> table =
+        sincos_table(entry.grid_rows, entry.grid_cols, entry.shape.back(), entry.order);
+    const std::span<float> out = tensor.mutable_data<float>();
+    std::copy(table.begin(), table.end(), out.end() - std::ssize(table));
     return tensor;
   }
   Rng rng(seed, RngPurpose::kInit, 0, fnv1a(entry.name));

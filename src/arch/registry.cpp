@@ -41,8 +41,9 @@ std::vector<std::string_view> preset_names() {
 }  // namespace
 
 std::span<const Family> families() {
-  static const std::vector<Family> all{illama_family(), visionllama_family(),
-                                       visionllama_pyramid_family(), vit_family()};
+  static const std::vector<Family> all{
+      illama_family(), visionllama_family(), visionllama_pyramid_family(), vit_family(),
+      aim_v1_family(), aim_v2_family(),      aim_v2_text_family()};
   return all;
 }
 
@@ -76,7 +77,21 @@ std::vector<Preset> find_presets(std::string_view pattern) {
   return out;
 }
 
+namespace {
+
+void rename_begin(const NamingScheme& rules, std::string& name) {
+  for (const RenameRule& rule : rules.begin) {
+    if (!name.starts_with(rule.from)) continue;
+    name.replace(0, rule.from.size(), rule.to);
+    return;
+  }
+}
+
+}  // namespace
+
 std::string to_foreign(const Family& f, std::string_view scheme, std::string_view name) {
+  const std::vector<std::string> parts = to_foreign_parts(f, scheme, name);
+  if (!parts.empty()) return parts.front();
   std::string out(name);
   const NamingScheme* rules = find_scheme(f, scheme);
   if (rules == nullptr) return out;
@@ -86,9 +101,24 @@ std::string to_foreign(const Family& f, std::string_view scheme, std::string_vie
     out.replace(at, rule.from.size(), rule.to);
     break;  // one rule per name: a second could rename what the first wrote
   }
-  for (const RenameRule& rule : rules->begin) {
-    if (!out.starts_with(rule.from)) continue;
-    out.replace(0, rule.from.size(), rule.to);
+  rename_begin(*rules, out);
+  return out;
+}
+
+std::vector<std::string> to_foreign_parts(const Family& f, std::string_view scheme,
+                                          std::string_view name) {
+  std::vector<std::string> out;
+  const NamingScheme* rules = find_scheme(f, scheme);
+  if (rules == nullptr) return out;
+  for (const JoinRule& rule : rules->joins) {
+    const std::size_t at = name.find(rule.from);
+    if (at == std::string_view::npos) continue;
+    for (const std::string_view to : rule.to) {
+      std::string part(name);
+      part.replace(at, rule.from.size(), to);
+      rename_begin(*rules, part);
+      out.push_back(std::move(part));
+    }
     break;
   }
   return out;
@@ -124,8 +154,9 @@ std::string export_scheme(const Family& f, const EncoderSpec& spec, std::string_
 bool is_ignored(const Family& f, std::string_view scheme, std::string_view name) {
   const NamingScheme* rules = find_scheme(f, scheme);
   if (rules == nullptr) return false;
-  return std::ranges::any_of(rules->ignored,
-                             [name](std::string_view start) { return name.starts_with(start); });
+  return std::ranges::any_of(rules->ignored, [name](std::string_view pattern) {
+    return pattern.starts_with('*') ? name.ends_with(pattern.substr(1)) : name.starts_with(pattern);
+  });
 }
 
 std::string best_scheme(const EncoderSpec& spec, const TensorIndex& tensors) {

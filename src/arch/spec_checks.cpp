@@ -1,6 +1,9 @@
 #include "arch/spec_checks.h"
 
+#include <fmt/ranges.h>
+
 #include <cmath>
+#include <set>
 
 #include "conopa/arch/rotary.h"
 #include "conopa/core/error.h"
@@ -68,6 +71,10 @@ void check_pyramid(const EncoderSpec& s) {
   require(s.mask == Mask::kBidirectional,
           "a pyramid attends in both directions, got mask = \"{}\"; set mask = \"bidirectional\"",
           enum_name(s.mask));
+  require(s.input == Input::kImage && s.lora_rank == 0 && s.read_blocks.empty() &&
+              s.read_out != ReadOut::kAttention,
+          "token input, lora_rank, read_blocks and the attention read-out are for plain encoders; "
+          "leave them out of a pyramid");
   require(s.qk_norm == QkNorm::kNone && s.quantization == Quantization::kNone &&
               s.neck == Neck::kNone && s.decoder == Decoder::kNone,
           "qk_norm, quantization, neck and decoder are for plain encoders; leave them out of a "
@@ -117,12 +124,62 @@ void check_positions(const EncoderSpec& s) {
               (!s.has_class_token() && !s.pyramid() &&
                (s.position == Position::kLearned || s.position == Position::kSinCos)),
           "position_spare_row is for plain models with position embedding and no class token");
-  require(s.position != Position::kSinCos || s.dim % 4 == 0,
-          "position = \"sincos\" needs dim in multiples of 4, got {}", s.dim);
+  const bool sincos = s.position == Position::kSinCos || s.position == Position::kSinCosComputed;
+  require(!sincos || s.dim % 4 == 0, "position = \"{}\" needs dim in multiples of 4, got {}",
+          enum_name(s.position), s.dim);
   for (const std::int64_t dim : s.stage_dims) {
-    require(s.position != Position::kSinCos || dim % 4 == 0,
-            "position = \"sincos\" needs stage_dims in multiples of 4, got {}", dim);
+    require(!sincos || dim % 4 == 0, "position = \"{}\" needs stage_dims in multiples of 4, got {}",
+            enum_name(s.position), dim);
   }
+}
+
+void check_input(const EncoderSpec& s) {
+  if (s.input == Input::kImage) {
+    require(s.read_out != ReadOut::kEnd,
+            "read_out = \"end\" belongs to input = \"tokens\"; use \"mean\" for images");
+    return;
+  }
+  require(s.vocabulary >= 2 && s.vocabulary <= 64 * kMaxWidth,
+          "input = \"tokens\" needs a vocabulary of 2 to {}, got {}", 64 * kMaxWidth, s.vocabulary);
+  require(s.height == 1 && s.patch == 1 && s.channels == 1,
+          "input = \"tokens\" is a row of width tokens; set height, patch and channels to 1, got "
+          "{}, {} and {}",
+          s.height, s.patch, s.channels);
+  require(!s.pyramid() && s.class_token == ClassToken::kNone && !s.patch_norm &&
+              s.rotary != Rotary::kPlane &&
+              (s.position == Position::kNone || s.position == Position::kLearned) &&
+              s.decoder == Decoder::kNone && s.neck == Neck::kNone,
+          "input = \"tokens\" takes no class token, patch_norm, plane rotation, decoder or neck");
+  require(s.end_token >= 0 && s.end_token < s.vocabulary, "end_token must be 0..{}, got {}",
+          s.vocabulary - 1, s.end_token);
+}
+
+void check_read_out(const EncoderSpec& s) {
+  for (const std::int64_t block : s.read_blocks) {
+    require(block >= 0 && block < s.depth,
+            "read_blocks must be 0..{}, got {}; the model has {} blocks", s.depth - 1, block,
+            s.depth);
+  }
+  const std::set<std::int64_t> distinct(s.read_blocks.begin(), s.read_blocks.end());
+  require(distinct.size() == s.read_blocks.size(),
+          "read_blocks must name every block once, got [{}]", fmt::join(s.read_blocks, ", "));
+  require(
+      s.read_blocks.empty() || s.read_out == ReadOut::kMean || s.read_out == ReadOut::kAttention,
+      "read_blocks are read by read_out = \"mean\" or \"attention\", got \"{}\"",
+      enum_name(s.read_out));
+  require(s.read_blocks.empty() ||
+              (s.position != Position::kConditional && s.class_token != ClassToken::kLate),
+          "read_blocks need a model without conditional positions and late class token");
+  require(s.pool_queries >= 1 && s.pool_queries <= 4096, "pool_queries must be 1..4096, got {}",
+          s.pool_queries);
+  require(s.projection >= 0 && s.projection <= kMaxWidth, "projection must be 0..{}, got {}",
+          kMaxWidth, s.projection);
+  require(s.lora_rank >= 0 && s.lora_rank <= s.dim, "lora_rank must be 0 (off) to dim {}, got {}",
+          s.dim, s.lora_rank);
+  require(std::isfinite(s.lora_alpha) && s.lora_alpha > 0.0, "lora_alpha must be positive, got {}",
+          s.lora_alpha);
+  require(s.lora_rank == 0 || s.quantization == Quantization::kNone,
+          "lora_rank and quantization-aware layers exclude each other; set one of them");
 }
 
 void check_switches(const EncoderSpec& s) {
@@ -153,21 +210,52 @@ void check_features(const EncoderSpec& s) {
           "neck = \"deconv_pyramid\" needs 4 feature_blocks, got {}", s.feature_blocks.size());
 }
 
+void check_mae_decoder(const EncoderSpec& s) {
+  require(s.mask == Mask::kBidirectional && s.quantization == Quantization::kNone,
+          "a masked auto-encoder needs mask = \"bidirectional\" and no quantization");
+  require(s.decoder_outputs == 0, "decoder = \"mae\" predicts pixels; set decoder_outputs = 0");
+}
+
+void check_autoregressive(const EncoderSpec& s) {
+  require(
+      s.class_token == ClassToken::kNone && !s.pyramid(),
+      "decoder = \"{}\" predicts patch behind patch; it needs a plain encoder without class token",
+      enum_name(s.decoder));
+  require(s.mask == Mask::kPrefixCausal || s.mask == Mask::kCausal,
+          "decoder = \"{}\" needs mask = \"prefix_causal\" or \"causal\", got \"{}\": a token that "
+          "sees the next patch has nothing to predict",
+          enum_name(s.decoder), enum_name(s.mask));
+  require(s.num_patches() >= 2, "decoder = \"{}\" needs at least 2 patches, got {}",
+          enum_name(s.decoder), s.num_patches());
+  require(s.decoder_outputs >= 0 && s.decoder_outputs <= kMaxWidth,
+          "decoder_outputs must be 0 (pixels) to {}, got {}", kMaxWidth, s.decoder_outputs);
+  if (s.decoder != Decoder::kCaption) return;
+  require(s.decoder_vocabulary >= 2 && s.decoder_vocabulary <= 64 * kMaxWidth,
+          "decoder_vocabulary must be 2..{}, got {}", 64 * kMaxWidth, s.decoder_vocabulary);
+  require(s.decoder_context >= 1 && s.decoder_context <= kMaxSide,
+          "decoder_context must be 1..{}, got {}", kMaxSide, s.decoder_context);
+  require(s.decoder_outputs == 0, "decoder = \"caption\" predicts pixels; set decoder_outputs = 0");
+}
+
 void check_decoder(const EncoderSpec& s) {
   if (s.decoder == Decoder::kNone) return;
-  require(s.num_classes == 0, "a model with a decoder has no head; set num_classes = 0, got {}",
-          s.num_classes);
-  require(s.mask == Mask::kBidirectional && s.quantization == Quantization::kNone,
-          "a model with a decoder needs mask = \"bidirectional\" and no quantization");
+  require(s.num_classes == 0 && s.projection == 0 && s.read_out != ReadOut::kAttention,
+          "a model with a decoder has no head; set num_classes = 0, got {}", s.num_classes);
   require(s.decoder_dim >= 4 && s.decoder_dim <= kMaxWidth && s.decoder_dim % 4 == 0,
           "decoder_dim must be a multiple of 4 up to {}, got {}", kMaxWidth, s.decoder_dim);
-  require(s.decoder_depth >= 1 && s.decoder_depth <= 4096, "decoder_depth must be 1..4096, got {}",
-          s.decoder_depth);
+  const std::int64_t least = s.decoder == Decoder::kNextPatch ? 0 : 1;
+  require(s.decoder_depth >= least && s.decoder_depth <= 4096,
+          "decoder_depth must be {}..4096, got {}", least, s.decoder_depth);
   require(s.decoder_heads >= 1 && s.decoder_dim % s.decoder_heads == 0,
           "decoder_heads must divide decoder_dim, got {} and {}", s.decoder_heads, s.decoder_dim);
   require(s.decoder_mlp_ratio > 0.0 && s.decoder_mlp_ratio <= 64.0 &&
               s.decoder_mlp_ratio * static_cast<double>(s.decoder_dim) >= 1.0,
           "decoder_mlp_ratio must be in (0, 64], got {}", s.decoder_mlp_ratio);
+  if (s.decoder == Decoder::kMae) {
+    check_mae_decoder(s);
+  } else {
+    check_autoregressive(s);
+  }
 }
 
 }  // namespace
@@ -210,6 +298,8 @@ void check_spec(const EncoderSpec& spec) {
   check_rotation(spec);
   check_positions(spec);
   check_switches(spec);
+  check_input(spec);
+  check_read_out(spec);
   check_features(spec);
   check_decoder(spec);
 }

@@ -18,6 +18,7 @@ class Builder {
 
   void build() {
     class_token();
+    if (spec_.input == Input::kTokens) token_embedding();
     const std::vector<Stage> stages = spec_.stages();
     for (const Stage& stage : stages) embedding(stage);
     for (const BlockSpec& block : encoder_blocks(spec_)) {
@@ -30,9 +31,16 @@ class Builder {
     }
     layer_ = spec_.depth + 1;
     norm(std::string(names::kFinalNorm), spec_.dim, spec_.norm);
+    if (spec_.head_norm == HeadNorm::kBatch) {
+      batch_statistics(std::string(names::kHeadNorm), spec_.dim);
+    }
+    if (spec_.read_out == ReadOut::kAttention) pool();
     if (spec_.num_classes > 0) head();
+    if (spec_.projection > 0) linear(std::string(names::kProjection), features(), spec_.projection);
     if (spec_.neck == Neck::kDeconvPyramid) deconv_pyramid();
-    if (spec_.decoder == Decoder::kMae) decoder();
+    if (spec_.decoder == Decoder::kMae) mae_decoder();
+    if (spec_.decoder == Decoder::kNextPatch) next_patch_decoder();
+    if (spec_.decoder == Decoder::kCaption) caption_decoder();
   }
 
  private:
@@ -53,6 +61,18 @@ class Builder {
     if (!spec_.has_class_token()) return;
     add(std::string(names::kClassToken), {1, 1, spec_.dim}, Init::kNormal, kLinearStd, false);
   }
+
+  void token_embedding() {
+    add(std::string(names::kTokenEmbed) + ".weight", {spec_.vocabulary, spec_.dim}, Init::kNormal,
+        kLinearStd, false);
+  }
+
+  // What the projection reads.
+  [[nodiscard]] std::int64_t features() const {
+    return spec_.num_classes > 0 ? spec_.num_classes : spec_.dim;
+  }
+
+  [[nodiscard]] bool xavier() const { return spec_.weight_init != WeightInit::kTruncNormal; }
 
   void sincos(std::string name, std::int64_t front, const Stage& grid, std::int64_t width,
               SinCosOrder order) {
@@ -80,10 +100,12 @@ class Builder {
     const auto fan_in = static_cast<double>(in * side * side);
     const auto fan_out = static_cast<double>(out * side * side);
     const Shape shape{out, in, side, side};
-    if (spec_.weight_init == WeightInit::kXavier) {
+    if (xavier()) {
       const double bound = std::sqrt(6.0 / (fan_in + static_cast<double>(out)));
+      const bool plain = spec_.weight_init == WeightInit::kXavierPlain;
       add(prefix + ".weight", shape, Init::kUniform, bound, true);
-      add(prefix + ".bias", {out}, Init::kConstant, 0.0, false);
+      add(prefix + ".bias", {out}, plain ? Init::kUniform : Init::kConstant,
+          plain ? 1.0 / std::sqrt(fan_in) : 0.0, false);
     } else if (spec_.conv_init == ConvInit::kFanOut) {
       add(prefix + ".weight", shape, Init::kNormal, std::sqrt(2.0 / fan_out), true);
       add(prefix + ".bias", {out}, Init::kConstant, 0.0, false);
@@ -96,6 +118,7 @@ class Builder {
 
   void embedding(const Stage& stage) {
     position(stage);
+    if (spec_.input == Input::kTokens) return;
     patch_conv(names::patch_proj(spec_, stage.index), stage.channels, stage.dim, stage.patch);
     if (spec_.patch_norm) norm(names::patch_norm(spec_, stage.index), stage.dim, spec_.norm);
   }
@@ -111,9 +134,9 @@ class Builder {
     if (kind == Norm::kLayer) add(prefix + ".bias", {width}, Init::kConstant, 0.0, false);
   }
 
-  void linear(const std::string& prefix, std::int64_t in, std::int64_t out, bool bias,
+  void linear(const std::string& prefix, std::int64_t in, std::int64_t out, bool bias = false,
               double bias_std = 0.0) {
-    if (spec_.weight_init == WeightInit::kXavier) {
+    if (xavier()) {
       add(prefix + ".weight", {out, in}, Init::kUniform,
           std::sqrt(6.0 / static_cast<double>(in + out)), true);
     } else {
@@ -160,6 +183,10 @@ class Builder {
       }
     }
     block_linear(b, names::kProj, b.dim, b.dim, b.proj_bias);
+    if (b.lora_rank > 0) {
+      lora(b.name(names::kQkvLora), b.dim, 2, b.lora_rank);
+      lora(b.name(names::kProjLora), b.dim, 1, b.lora_rank);
+    }
     if (b.quantization == Quantization::kLsq) {
       for (const auto act : {names::kQueryAct, names::kKeyAct, names::kValueAct, names::kMapAct}) {
         activation_quantizer(b.name(act), b.heads);
@@ -167,9 +194,17 @@ class Builder {
     }
   }
 
+  // Branches of `outputs` matrices [D, D] next to each other: A [outputs·r, D], B [outputs·D, r].
+  void lora(const std::string& prefix, std::int64_t width, std::int64_t outputs,
+            std::int64_t rank) {
+    const double bound = 1.0 / std::sqrt(static_cast<double>(width));
+    add(prefix + "_A", {outputs * rank, width}, Init::kUniform, bound, true);
+    add(prefix + "_B", {outputs * width, rank}, Init::kConstant, 0.0, true);
+  }
+
   void add_block(const BlockSpec& b) {
-    norm(b.name(names::kNorm1), b.dim, b.norm);
-    attention(b);
+    if (b.mixer != Mixer::kNone) norm(b.name(names::kNorm1), b.dim, b.norm);
+    if (b.mixer == Mixer::kAttention) attention(b);
     norm(b.name(names::kNorm2), b.dim, b.norm);
     if (b.mlp == Mlp::kSwiglu) {
       block_linear(b, names::kGate, b.dim, b.mlp_hidden, b.mlp_bias, kBiasStd);
@@ -190,12 +225,16 @@ class Builder {
 
   void head() {
     const std::string prefix(names::kHead);
-    if (spec_.head_norm == HeadNorm::kBatch) {
-      batch_statistics(std::string(names::kHeadNorm), spec_.dim);
-    }
     add(prefix + ".weight", {spec_.num_classes, spec_.dim}, Init::kNormal, spec_.head_init_std,
         true);
-    add(prefix + ".bias", {spec_.num_classes}, Init::kConstant, 0.0, false);
+    if (spec_.head_bias) add(prefix + ".bias", {spec_.num_classes}, Init::kConstant, 0.0, false);
+  }
+
+  void pool() {
+    add(std::string(names::kPoolQueries), {1, spec_.pool_queries, spec_.dim}, Init::kNormal,
+        kLinearStd, false);
+    linear(std::string(names::kPoolKey), spec_.dim, spec_.dim, spec_.pool_bias);
+    linear(std::string(names::kPoolValue), spec_.dim, spec_.dim, spec_.pool_bias);
   }
 
   void deconv(std::int64_t level, std::int64_t index) {
@@ -215,7 +254,7 @@ class Builder {
     deconv(2, 0);
   }
 
-  void decoder() {
+  void mae_decoder() {
     const std::int64_t W = spec_.decoder_dim;
     linear(std::string(names::kDecoderEmbed), spec_.dim, W, true);
     add(std::string(names::kMaskToken), {1, 1, W}, Init::kNormal, kLinearStd, false);
@@ -223,7 +262,32 @@ class Builder {
            spec_.stages().front(), W, SinCosOrder::kRowFirst);
     for (const BlockSpec& block : decoder_blocks(spec_)) add_block(block);
     norm(std::string(names::kDecoderNorm), W, Norm::kLayer);
-    linear(std::string(names::kDecoderOut), W, spec_.patch * spec_.patch * spec_.channels, true);
+    linear(std::string(names::kDecoderOut), W, spec_.patch_outputs(), true);
+  }
+
+  void next_patch_decoder() {
+    const std::vector<BlockSpec> blocks = decoder_blocks(spec_);
+    const std::int64_t W = blocks.empty() ? spec_.dim : spec_.decoder_dim;
+    if (!blocks.empty()) {
+      linear(std::string(names::kDecoderEmbed), spec_.dim, W, spec_.decoder_bias);
+      for (const BlockSpec& block : blocks) add_block(block);
+      norm(std::string(names::kDecoderNorm), W, spec_.norm);
+    }
+    linear(std::string(names::kDecoderOut), W, spec_.patch_outputs(), spec_.decoder_bias);
+  }
+
+  void caption_decoder() {
+    const std::int64_t W = spec_.decoder_dim;
+    linear(std::string(names::kDecoderEmbed), spec_.dim, W, spec_.decoder_bias);
+    add(std::string(names::kDecoderBegin), {1, 1, W}, Init::kNormal, kLinearStd, false);
+    add(std::string(names::kDecoderTokenEmbed) + ".weight", {spec_.decoder_vocabulary, W},
+        Init::kNormal, kLinearStd, false);
+    add(std::string(names::kDecoderTokenPosition), {1, spec_.decoder_context + 1, W}, Init::kNormal,
+        kLinearStd, false);
+    for (const BlockSpec& block : decoder_blocks(spec_)) add_block(block);
+    norm(std::string(names::kDecoderNorm), W, spec_.norm);
+    linear(std::string(names::kDecoderOut), W, spec_.patch_outputs());
+    linear(std::string(names::kDecoderTokenOut), W, spec_.decoder_vocabulary);
   }
 
   const EncoderSpec& spec_;

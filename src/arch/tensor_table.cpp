@@ -5,6 +5,8 @@
 
 #include "arch/table_builder.h"
 #include "conopa/arch/registry.h"
+#include "conopa/arch/weight_selection.h"
+#include "conopa/core/error.h"
 
 namespace conopa::arch {
 namespace {
@@ -40,8 +42,14 @@ std::string TensorTable::foreign_name(std::string_view name, std::string_view sc
 ForeignTensor TensorTable::foreign(std::string_view name, std::string_view scheme) const {
   const auto it = index_.find(name);
   if (it == index_.end()) throw ConfigError("model", "there is no tensor '{}'", name);
-  ForeignTensor out{.name = foreign_name(name, scheme), .shape = entries_[it->second].shape};
-  if (out.shape.empty()) return out;
+  ForeignTensor out{.name = foreign_name(name, scheme),
+                    .shape = entries_[it->second].shape,
+                    .parts = to_foreign_parts(family(family_), scheme, name)};
+  if (!out.parts.empty()) {
+    out.name = out.parts.front();
+    out.shape.front() /= static_cast<std::int64_t>(out.parts.size());
+  }
+  if (out.shape.empty() || !out.parts.empty()) return out;
   // Tensors that share a name lie in one block, so their entries stand near each other.
   constexpr std::size_t kReach = 8;
   const std::size_t first = it->second < kReach ? 0 : it->second - kReach;
@@ -66,10 +74,53 @@ std::int64_t TensorTable::parameter_count() const noexcept {
   return count;
 }
 
-HostTensor own_part(const ForeignTensor& foreign, const TensorEntry& entry,
-                    const HostTensor& whole) {
-  if (whole.shape() != foreign.shape || foreign.shape == entry.shape) return whole;
-  return whole.rows(foreign.offset, entry.shape.front());
+bool same_rows(const Shape& a, const Shape& b) noexcept {
+  const auto start = [](const Shape& shape) {
+    return std::ranges::find_if(shape, [](std::int64_t size) { return size != 1; });
+  };
+  return std::equal(start(a), a.end(), start(b), b.end());
+}
+
+namespace {
+
+std::optional<HostTensor> read_parts(const ForeignTensor& foreign, const TensorEntry& entry,
+                                     const ForeignReader& read) {
+  std::vector<HostTensor> parts;
+  for (const std::string& name : foreign.parts) {
+    std::optional<HostTensor> part = read(name);
+    if (!part) return std::nullopt;
+    if (part->shape() != foreign.shape) return part;  // for the caller to refuse
+    if (!parts.empty() && part->dtype() != parts.front().dtype()) {
+      throw FormatError(name, "expected the element type {} of {}, found {}",
+                        dtype_name(parts.front().dtype()), foreign.name, dtype_name(part->dtype()));
+    }
+    parts.push_back(std::move(*part));
+  }
+  const HostTensor joined = concat_rows(parts);
+  return joined.numel() == element_count(entry.shape) ? joined.reshaped(entry.shape) : joined;
+}
+
+}  // namespace
+
+std::optional<HostTensor> read_foreign(const ForeignTensor& foreign, const TensorEntry& entry,
+                                       const ForeignReader& read) {
+  if (!foreign.parts.empty()) return read_parts(foreign, entry, read);
+  std::optional<HostTensor> whole = read(foreign.name);
+  if (!whole || whole->shape() == entry.shape) return whole;
+  if (same_rows(whole->shape(), entry.shape)) return whole->reshaped(entry.shape);
+  if (whole->shape() != foreign.shape) return whole;
+  return whole->rows(foreign.offset, entry.shape.front());
+}
+
+std::vector<std::pair<std::string, HostTensor>> foreign_parts(const ForeignTensor& foreign,
+                                                              const HostTensor& own) {
+  if (foreign.parts.empty()) return {{foreign.name, own}};
+  std::vector<std::pair<std::string, HostTensor>> out;
+  const std::int64_t rows = foreign.shape.front();
+  for (std::size_t i = 0; i < foreign.parts.size(); ++i) {
+    out.emplace_back(foreign.parts[i], own.rows(static_cast<std::int64_t>(i) * rows, rows));
+  }
+  return out;
 }
 
 std::string KeyReport::summary() const {
@@ -87,14 +138,19 @@ KeyReport compare_keys(const TensorTable& table, std::string_view scheme,
   KeyReport report;
   std::set<std::string, std::less<>> known;
   for (const TensorEntry& entry : table.entries()) {
-    ForeignTensor foreign = table.foreign(entry.name, scheme);
-    const auto it = checkpoint.find(foreign.name);
-    if (it == checkpoint.end()) {
-      report.missing.push_back(entry.name);
-    } else if (it->second != foreign.shape) {
-      report.reshaped.push_back({entry.name, foreign.shape, it->second});
+    const ForeignTensor foreign = table.foreign(entry.name, scheme);
+    const std::vector<std::string> parts =
+        foreign.parts.empty() ? std::vector{foreign.name} : foreign.parts;
+    for (const std::string& part : parts) {
+      known.insert(part);
+      const auto it = checkpoint.find(part);
+      const bool counted = !report.missing.empty() && report.missing.back() == entry.name;
+      if (it == checkpoint.end()) {
+        if (!counted) report.missing.push_back(entry.name);
+      } else if (!same_rows(it->second, foreign.shape)) {
+        report.reshaped.push_back({entry.name, foreign.shape, it->second});
+      }
     }
-    known.insert(std::move(foreign.name));
   }
   const Family& owner = family(table.family_name());
   for (const auto& [name, shape] : checkpoint) {

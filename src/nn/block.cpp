@@ -1,7 +1,9 @@
 #include "nn/block.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <tuple>
@@ -43,8 +45,26 @@ at::Tensor Block::layer(std::string_view name, const at::Tensor& x, const Pass& 
   if (spec_.quantization == arch::Quantization::kLsq) {
     return quantized_linear(parameters_, prefix, x, pass.spec, pass.options.training);
   }
-  return linear(x, parameters_.require(prefix + ".weight"), parameters_.get(prefix + ".bias"),
-                pass.options.exec);
+  const at::Tensor out = linear(x, parameters_.require(prefix + ".weight"),
+                                parameters_.get(prefix + ".bias"), pass.options.exec);
+  if (spec_.lora_rank == 0) return out;
+  if (name == names::kQkv) return out + lora_branch(names::kQkvLora, x, pass);
+  if (name == names::kProj) return out + lora_branch(names::kProjLora, x, pass);
+  return out;
+}
+
+at::Tensor Block::lora_branch(std::string_view name, const at::Tensor& x, const Pass& pass) const {
+  const at::Tensor& a = parameters_.require(spec_.name(name) + "_A");
+  const at::Tensor& b = parameters_.require(spec_.name(name) + "_B");
+  const std::int64_t rank = spec_.lora_rank;
+  const auto part = [&](std::int64_t i) {
+    const at::Tensor low = linear(x, a.narrow(0, i * rank, rank), {}, pass.options.exec);
+    return linear(low, b.narrow(0, i * spec_.dim, spec_.dim), {}, pass.options.exec);
+  };
+  const double factor = spec_.lora_alpha / static_cast<double>(rank);
+  if (name == names::kProjLora) return part(0) * factor;
+  const at::Tensor queries = part(0);  // keys have no branch
+  return at::cat({queries, at::zeros_like(queries), part(1)}, 1) * factor;
 }
 
 at::Tensor Block::scaled(std::string_view scale, const at::Tensor& branch) const {
@@ -61,7 +81,8 @@ AttentionConstants Block::constants(const Pass& pass) const {
           .head_dim = spec_.head_dim(),
           .mask = spec_.mask,
           .mask_rate = pass.mask_rate,
-          .rotation = spec_.rotary ? pass.rotation : Rotation{}};
+          .rotation = spec_.rotary ? pass.rotation : Rotation{},
+          .prefix = pass.options.prefix};
 }
 
 at::Tensor Block::attention_branch(const at::Tensor& y, const Pass& pass) const {
@@ -85,10 +106,16 @@ at::Tensor Block::mlp_branch(const at::Tensor& y, const Pass& pass) const {
 
 void Block::run(at::Tensor& x, Branch& pending, const Pass& pass) const {
   const Exec& exec = pass.options.exec;
-  auto [stream, y] = add_norm(x, pending, norm(names::kNorm1), exec);
-  const Branch mixed{.value = attention_branch(y, pass),
-                     .sample_scale = pass.drop_scale(spec_.index, 0)};
-  std::tie(x, y) = add_norm(stream, mixed, norm(names::kNorm2), exec);
+  at::Tensor y;
+  if (spec_.mixer == arch::Mixer::kNone) {
+    std::tie(x, y) = add_norm(x, pending, norm(names::kNorm2), exec);
+  } else {
+    auto [stream, normed] = add_norm(x, pending, norm(names::kNorm1), exec);
+    const bool attends = spec_.mixer == arch::Mixer::kAttention;
+    const Branch mixed{.value = attends ? attention_branch(normed, pass) : normed,
+                       .sample_scale = pass.drop_scale(spec_.index, 0)};
+    std::tie(x, y) = add_norm(stream, mixed, norm(names::kNorm2), exec);
+  }
   pending = {.value = mlp_branch(y, pass), .sample_scale = pass.drop_scale(spec_.index, 1)};
   if (pass.captures()) pass.keep(capture_name(pass) + "_out", add_branch(x, pending));
 }

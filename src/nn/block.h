@@ -45,6 +45,9 @@ class Block {
   [[nodiscard]] NormParameters norm(std::string_view layer) const;
   [[nodiscard]] at::Tensor layer(std::string_view name, const at::Tensor& x,
                                  const Pass& pass) const;
+  /// What the low-rank matrices add to a layer's output.
+  [[nodiscard]] at::Tensor lora_branch(std::string_view name, const at::Tensor& x,
+                                       const Pass& pass) const;
   [[nodiscard]] at::Tensor scaled(std::string_view scale, const at::Tensor& branch) const;
   [[nodiscard]] AttentionConstants constants(const Pass& pass) const;
 

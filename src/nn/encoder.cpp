@@ -7,6 +7,7 @@
 
 #include "conopa/core/error.h"
 #include "conopa/core/rng.h"
+#include "conopa/nn/attention_pool.h"
 #include "conopa/nn/convert.h"
 #include "conopa/nn/probe_norm.h"
 #include "nn/block.h"
@@ -25,6 +26,35 @@ void check_images(const at::Tensor& images, const arch::EncoderSpec& spec) {
                      "expected images [B, {}, {}, {}], found {}; resize the images or "
                      "the model (conopa resize)",
                      spec.channels, spec.height, spec.width, to_string(images.sizes().vec()));
+  }
+}
+
+void check_tokens(const at::Tensor& tokens, const arch::EncoderSpec& spec) {
+  if (tokens.dim() != 2 || tokens.size(1) != spec.width || tokens.scalar_type() != at::kLong) {
+    throw ShapeError("encoder", "expected token numbers [B, {}] int64, found {}", spec.width,
+                     to_string(tokens.sizes().vec()));
+  }
+  if (tokens.numel() == 0) return;
+  const auto low = tokens.min().item<std::int64_t>();
+  const auto high = tokens.max().item<std::int64_t>();
+  if (low < 0 || high >= spec.vocabulary) {
+    throw ShapeError("encoder", "expected token numbers 0..{}, found {}..{}", spec.vocabulary - 1,
+                     low, high);
+  }
+}
+
+void check_prefix(const at::Tensor& prefix, const at::Tensor& images,
+                  const arch::EncoderSpec& spec) {
+  if (!prefix.defined() || spec.mask != arch::Mask::kPrefixCausal) return;
+  if (prefix.dim() != 1 || prefix.size(0) != images.size(0) || prefix.size(0) == 0) {
+    throw ShapeError("encoder", "expected a prefix length per image, [{}], found {}",
+                     images.size(0), to_string(prefix.sizes().vec()));
+  }
+  const auto low = prefix.min().item<std::int64_t>();
+  const auto high = prefix.max().item<std::int64_t>();
+  if (low < 0 || high > spec.num_tokens()) {
+    throw ShapeError("encoder", "prefix lengths must be 0 to the {} tokens of an image, got {}..{}",
+                     spec.num_tokens(), low, high);
   }
 }
 
@@ -58,7 +88,12 @@ Encoder::~Encoder() = default;
 Encoder::Encoder(Encoder&&) noexcept = default;
 
 Pass Encoder::make_pass(const at::Tensor& images, const ForwardOptions& options) const {
-  check_images(images, spec_);
+  if (spec_.input == arch::Input::kTokens) {
+    check_tokens(images, spec_);
+  } else {
+    check_images(images, spec_);
+  }
+  check_prefix(options.prefix, images, spec_);
   check_visible(options.visible, images, spec_);
   return {.options = options,
           .spec = spec_,
@@ -86,7 +121,29 @@ at::Tensor Encoder::normalised(const Stream& stream, const Pass& pass) const {
   return y;
 }
 
-at::Tensor Encoder::read_out(const Stream& stream, const Pass& pass) const {
+at::Tensor Encoder::read_tokens(const Stream& stream, const Pass& pass) const {
+  if (spec_.read_blocks.empty()) {
+    return normalised(stream, pass).view({pass.batch, -1, spec_.dim});
+  }
+  const auto count = static_cast<double>(spec_.read_blocks.size());
+  at::Tensor average = stream.read / count;
+  pass.keep("read_tokens", average);
+  if (pass.captures()) static_cast<void>(normalised(stream, pass));
+  return average.view({pass.batch, -1, spec_.dim});
+}
+
+at::Tensor Encoder::pooled(const Stream& stream, const Pass& pass) const {
+  at::Tensor tokens = read_tokens(stream, pass);
+  if (spec_.head_norm == arch::HeadNorm::kBatch) {
+    tokens = probe_norm(tokens.reshape({-1, spec_.dim}), probe_statistics(parameters_),
+                        pass.options.training)
+                 .view(tokens.sizes());
+  }
+  return attention_pool(tokens, pool_parameters(parameters_, spec_.heads), pass.options.exec);
+}
+
+at::Tensor Encoder::read_out(const at::Tensor& images, const Stream& stream,
+                             const Pass& pass) const {
   const auto mean = [&](const at::Tensor& rows) {
     return rows.view({pass.batch, -1, spec_.dim}).mean(1);
   };
@@ -99,26 +156,46 @@ at::Tensor Encoder::read_out(const Stream& stream, const Pass& pass) const {
           .view({pass.batch, -1, spec_.dim})
           .select(1, spec_.class_token_index());
     case arch::ReadOut::kMean:
-      return mean(normalised(stream, pass));
+      return read_tokens(stream, pass).mean(1);
     case arch::ReadOut::kMeanNorm:
       return norm(mean(add_branch(stream.x, stream.pending)));
     case arch::ReadOut::kNormMeanNorm:
       return norm(mean(normalised(stream, pass)));
+    case arch::ReadOut::kAttention:
+      return pooled(stream, pass);
+    case arch::ReadOut::kEnd: {
+      const at::Tensor ends = images == spec_.end_token;
+      if (!ends.any(1).all().item<bool>()) {
+        throw ShapeError("encoder", "expected the end token {} in every sequence", spec_.end_token);
+      }
+      const at::Tensor place = ends.to(at::kLong).argmax(1).view({-1, 1, 1});
+      return normalised(stream, pass)
+          .view({pass.batch, -1, spec_.dim})
+          .gather(1, place.expand({pass.batch, 1, spec_.dim}))
+          .squeeze(1);
+    }
   }
   throw std::logic_error("read-out without executor");
 }
 
 at::Tensor Encoder::classify(const at::Tensor& features, const ForwardOptions& options) const {
-  if (spec_.num_classes == 0) return {};
-  const std::string head(names::kHead);
+  if (spec_.outputs() == 0) return {};
   // The head stays float32: its cost is nothing and its logits feed the loss.
   const Exec exact{.precision = Precision::kFp32, .ops = options.exec.ops};
+  const auto layer = [&](std::string_view name, const at::Tensor& x) {
+    const std::string prefix(name);
+    return linear(x, parameters_.require(prefix + ".weight"), parameters_.get(prefix + ".bias"),
+                  exact)
+        .to(at::kFloat);
+  };
   at::Tensor x = features;
-  if (spec_.head_norm == arch::HeadNorm::kBatch) {
-    x = probe_norm(x, probe_statistics(parameters_), options.training);
+  if (spec_.num_classes > 0) {
+    if (spec_.head_norm == arch::HeadNorm::kBatch && spec_.read_out != arch::ReadOut::kAttention) {
+      x = probe_norm(x, probe_statistics(parameters_), options.training);
+    }
+    x = layer(names::kHead, x);
   }
-  return linear(x, parameters_.require(head + ".weight"), parameters_.get(head + ".bias"), exact)
-      .to(at::kFloat);
+  return spec_.projection > 0 ? layer(names::kProjection, x) : x;
 }
 
 ForwardResult Encoder::forward(const at::Tensor& images, const ForwardOptions& options) const {
@@ -132,7 +209,9 @@ ForwardResult Encoder::forward(const at::Tensor& images, const ForwardOptions& o
             .run_for_token(stream.x, stream.pending, spec_.class_token_index(), pass);
     result.features = add_norm(token, fed, final_norm(), options.exec).second;
   } else {
-    result.features = read_out(run_blocks(images, blocks_.size(), pass), pass);
+    const std::size_t count =
+        pass.captures() ? blocks_.size() : static_cast<std::size_t>(spec_.blocks_to_run());
+    result.features = read_out(images, run_blocks(images, count, pass), pass);
   }
   result.logits = classify(result.features, options);
   return result;

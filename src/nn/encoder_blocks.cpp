@@ -3,10 +3,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "conopa/core/rng.h"
 #include "conopa/nn/convert.h"
@@ -37,6 +40,7 @@ at::Tensor Encoder::with_class_and_position(std::size_t stage, at::Tensor x,
     x = spec_.class_token == arch::ClassToken::kFront ? at::cat({token, x}, 1)
                                                       : at::cat({x, token}, 1);
   }
+  if (spec_.position == arch::Position::kSinCosComputed) return x + stages_[stage].position;
   if (spec_.position != arch::Position::kLearned && spec_.position != arch::Position::kSinCos) {
     return x;
   }
@@ -58,9 +62,14 @@ void Encoder::keep_visible(at::Tensor& x, Pass& pass) const {
   pass.rotation = pass.rotation.gather(tokens);
 }
 
-void Encoder::embed(std::size_t stage, const at::Tensor& images, Stream& stream, Pass& pass) const {
+at::Tensor Encoder::embedded(std::size_t stage, const at::Tensor& images, const Stream& stream,
+                             const Pass& pass) const {
   const arch::Stage& s = stages_[stage].stage;
   const auto index = static_cast<std::int64_t>(stage);
+  if (spec_.input == arch::Input::kTokens) {
+    return at::embedding(parameters_.require(std::string(names::kTokenEmbed) + ".weight"), images)
+        .view({-1, s.dim});
+  }
   at::Tensor patches;
   if (stage == 0) {
     patches = image_patches(images, s.patch);
@@ -73,11 +82,15 @@ void Encoder::embed(std::size_t stage, const at::Tensor& images, Stream& stream,
   const std::string proj = names::patch_proj(spec_, index);
   at::Tensor x = linear(patches, parameters_.require(proj + ".weight").view({s.dim, -1}),
                         parameters_.require(proj + ".bias"), pass.options.exec);
-  if (spec_.patch_norm) {
-    const NormParameters norm =
-        norm_of(parameters_, names::patch_norm(spec_, index), spec_.norm, spec_.norm_eps);
-    x = add_norm(x, {}, norm, pass.options.exec).second;
-  }
+  if (!spec_.patch_norm) return x;
+  const NormParameters norm =
+      norm_of(parameters_, names::patch_norm(spec_, index), spec_.norm, spec_.norm_eps);
+  return add_norm(x, {}, norm, pass.options.exec).second;
+}
+
+void Encoder::embed(std::size_t stage, const at::Tensor& images, Stream& stream, Pass& pass) const {
+  const arch::Stage& s = stages_[stage].stage;
+  at::Tensor x = embedded(stage, images, stream, pass);
   if (pass.captures()) {
     pass.keep(spec_.pyramid() ? fmt::format("stage{}_patch_embed", stage) : "patch_embed", x);
   }
@@ -130,6 +143,10 @@ Encoder::Stream Encoder::run_blocks(const at::Tensor& images, std::size_t count,
       block.run(stream.x, stream.pending, pass);
     }
     add_conditional(blocks_[i], stream, pass);
+    if (std::ranges::find(spec_.read_blocks, blocks_[i].index) != spec_.read_blocks.end()) {
+      const at::Tensor out = add_branch(stream.x, stream.pending);
+      stream.read = stream.read.defined() ? stream.read + out : out;
+    }
   }
   return stream;
 }

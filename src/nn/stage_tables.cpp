@@ -1,5 +1,8 @@
 #include "nn/stage_tables.h"
 
+#include <ATen/ops/zeros.h>
+
+#include "conopa/arch/init.h"
 #include "conopa/arch/rotary.h"
 #include "conopa/nn/convert.h"
 
@@ -14,6 +17,19 @@ Rotation to_rotation(const arch::RotaryTable& table, at::Device device) {
 
 }  // namespace
 
+at::Tensor computed_position(const arch::EncoderSpec& spec, const arch::Stage& stage,
+                             std::int64_t width) {
+  const std::int64_t front = spec.class_token_in_blocks() ? 1 : 0;
+  const std::vector<float> table =
+      arch::sincos_table(stage.rows, stage.cols, width, arch::SinCosOrder::kColumnFirst);
+  at::Tensor out = at::zeros({1, stage.tokens() + front, width});
+  const std::int64_t first = spec.class_token == arch::ClassToken::kFront ? 1 : 0;
+  const Shape shape{1, stage.tokens(), width};
+  out.narrow(1, first, stage.tokens())
+      .copy_(to_torch(HostTensor::of<float>(DType::kF32, shape, table)));
+  return out;
+}
+
 StageTables make_stage_tables(const arch::EncoderSpec& spec, const arch::Stage& stage,
                               at::Device device) {
   using arch::RotaryRole;
@@ -27,6 +43,9 @@ StageTables make_stage_tables(const arch::EncoderSpec& spec, const arch::Stage& 
   } else if (rotates) {
     out.tokens = rotation(RotaryRole::kQueries, arch::query_coordinates(spec, stage));
     out.keys = rotation(RotaryRole::kKeys, arch::key_coordinates(spec, stage));
+  }
+  if (spec.position == arch::Position::kSinCosComputed) {
+    out.position = computed_position(spec, stage, stage.dim).to(device);
   }
   const arch::Windows windows = arch::stage_windows(spec, stage);
   out.padded_rows = windows.padded_rows;

@@ -116,12 +116,16 @@ arch::KeyReport load_initial_weights(const fs::path& path, const arch::EncoderSp
   const arch::TensorTable& table = parameters.table();
   const auto get = [&](const std::string& name) -> std::optional<HostTensor> {
     const arch::ForeignTensor foreign = table.foreign(name, source.scheme);
-    if (!source.tensors->contains(foreign.name) || begins_fresh(source, spec, policy, name)) {
-      return std::nullopt;
-    }
-    read.insert(foreign.name);
+    if (begins_fresh(source, spec, policy, name)) return std::nullopt;
     const arch::TensorEntry& entry = *table.find(name);
-    HostTensor value = arch::own_part(foreign, entry, source.tensors->read(foreign.name));
+    const auto read_one = [&](const std::string& part) -> std::optional<HostTensor> {
+      if (!source.tensors->contains(part)) return std::nullopt;
+      read.insert(part);
+      return source.tensors->read(part);
+    };
+    std::optional<HostTensor> found = arch::read_foreign(foreign, entry, read_one);
+    if (!found) return std::nullopt;
+    HostTensor value = std::move(*found);
     if (source.spec && value.shape() != entry.shape && arch::is_position(*source.spec, name) &&
         arch::positions_fit(*source.spec, spec)) {
       value = arch::resize_position(*source.spec, spec, name, value);

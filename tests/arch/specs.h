@@ -20,8 +20,9 @@ inline TensorIndex foreign_tensors(const EncoderSpec& spec, std::string_view sch
   const TensorTable table(spec);
   TensorIndex index;
   for (const TensorEntry& entry : table.entries()) {
-    ForeignTensor foreign = table.foreign(entry.name, scheme);
-    index.emplace(std::move(foreign.name), std::move(foreign.shape));
+    const ForeignTensor foreign = table.foreign(entry.name, scheme);
+    for (const std::string& part : foreign.parts) index.emplace(part, foreign.shape);
+    if (foreign.parts.empty()) index.emplace(foreign.name, foreign.shape);
   }
   return index;
 }

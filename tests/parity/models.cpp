@@ -21,9 +21,12 @@ arch::KeyReport load(const Case& c, nn::Parameters& parameters, std::string_view
   const arch::TensorTable& table = parameters.table();
   const auto source = [&](const std::string& name) -> std::optional<HostTensor> {
     const arch::ForeignTensor foreign = table.foreign(name, scheme);
-    if (!file->contains(foreign.name)) return std::nullopt;
-    HostTensor value = arch::own_part(foreign, *table.find(name), file->read(foreign.name));
-    return edit ? edit(name, std::move(value)) : value;
+    const auto read = [&](const std::string& part) -> std::optional<HostTensor> {
+      if (!file->contains(part)) return std::nullopt;
+      return file->read(part);
+    };
+    std::optional<HostTensor> value = arch::read_foreign(foreign, *table.find(name), read);
+    return value && edit ? edit(name, std::move(*value)) : value;
   };
   return parameters.load(source, policy, c.name);
 }
@@ -54,12 +57,20 @@ void compare_parameters(const Case& c, Outcome& out, const nn::Parameters& param
   std::map<std::string, std::vector<float>> found;  // slices in table order
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const std::string& name = parameters.table().entries()[i].name;
-    const std::string expected = prefix + parameters.table().foreign_name(name, scheme);
-    if (!c.io->contains(expected)) continue;
+    const arch::ForeignTensor foreign = parameters.table().foreign(name, scheme);
     const at::Tensor& parameter = parameters.tensors()[i];
     const at::Tensor value = gradients ? parameter.grad() : parameter;
-    const std::vector<float> part = value.defined() ? values(value) : std::vector<float>{};
-    found[expected].insert(found[expected].end(), part.begin(), part.end());
+    const std::vector<std::string> parts =
+        foreign.parts.empty() ? std::vector{foreign.name} : foreign.parts;
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      const std::string expected = prefix + parts[p];
+      if (!c.io->contains(expected)) continue;
+      const std::vector<float> all = value.defined() ? values(value) : std::vector<float>{};
+      const std::size_t length = all.size() / parts.size();
+      const auto begin = all.begin() + static_cast<std::ptrdiff_t>(p * length);
+      found[expected].insert(found[expected].end(), begin,
+                             begin + static_cast<std::ptrdiff_t>(length));
+    }
   }
   for (const auto& [name, value] : found) out.compare(name, value, variant);
 }

@@ -11,9 +11,9 @@ namespace conopa::arch {
 
 /// Everything one transformer block needs to run, derived from a spec.
 struct BlockSpec {
-  std::string prefix;      ///< of its tensors' names, e.g. "blocks.3"
-  std::int64_t index = 0;  ///< over the whole encoder (or decoder)
-  std::int64_t stage = 0;  ///< whose map it works on
+  std::string prefix = {};  ///< of its tensors' names, e.g. "blocks.3"
+  std::int64_t index = 0;   ///< over the whole encoder (or decoder)
+  std::int64_t stage = 0;   ///< whose map it works on
   std::int64_t dim = 0;
   std::int64_t heads = 1;
   std::int64_t mlp_hidden = 0;
@@ -22,6 +22,7 @@ struct BlockSpec {
   /// Queries and keys have projections of their own (global blocks of a pyramid).
   bool separate_queries = false;
   bool rotary = false;
+  Mixer mixer = Mixer::kAttention;
   Mask mask = Mask::kBidirectional;
   Norm norm = Norm::kLayer;
   double norm_eps = 1e-6;
@@ -31,6 +32,8 @@ struct BlockSpec {
   bool mlp_bias = false;
   QkNorm qk_norm = QkNorm::kNone;
   double layer_scale = 0.0;
+  std::int64_t lora_rank = 0;
+  double lora_alpha = 1.0;
   Quantization quantization = Quantization::kNone;
 
   [[nodiscard]] std::int64_t head_dim() const noexcept { return dim / heads; }

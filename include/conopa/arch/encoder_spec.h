@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -43,10 +44,12 @@ struct Stage {
 struct EncoderSpec {
   std::string family = "illama";  ///< registry name; decides foreign tensor names, nothing else
 
-  std::int64_t channels = 3;  ///< input channels
-  std::int64_t height = 224;  ///< input height, px
-  std::int64_t width = 224;   ///< input width, px
-  std::int64_t patch = 16;    ///< patch side, px
+  Input input = Input::kImage;
+  std::int64_t vocabulary = 0;  ///< kTokens: how many token numbers there are
+  std::int64_t channels = 3;    ///< input channels
+  std::int64_t height = 224;    ///< input height, px
+  std::int64_t width = 224;     ///< input width, px
+  std::int64_t patch = 16;      ///< patch side, px
   Remainder remainder = Remainder::kRefuse;
 
   std::int64_t dim = 192;
@@ -98,11 +101,19 @@ struct EncoderSpec {
   DropBranches drop_path_branches = DropBranches::kBoth;
   double dropout = 0.0;  ///< after the position embedding, training only
   ReadOut read_out = ReadOut::kToken;
+  std::vector<std::int64_t> read_blocks;  ///< averaged for the head; empty: the final norm
+  std::int64_t pool_queries = 1;          ///< kAttention; as many heads as the blocks
+  bool pool_bias = false;                 ///< biases of its keys and values
+  std::int64_t end_token = 0;             ///< kEnd
   HeadNorm head_norm = HeadNorm::kNone;
   std::int64_t num_classes = 1000;  ///< 0: no head
+  bool head_bias = true;
+  std::int64_t projection = 0;  ///< width of a last layer without bias behind features or head
   WeightInit weight_init = WeightInit::kTruncNormal;
   ConvInit conv_init = ConvInit::kFanIn;
   double head_init_std = 0.02;
+  std::int64_t lora_rank = 0;  ///< low-rank branches on queries, values and projection; 0: none
+  double lora_alpha = 1.0;     ///< their factor is lora_alpha / lora_rank
   Quantization quantization = Quantization::kNone;
   std::int64_t weight_bits = 8;
   std::int64_t activation_bits = 8;
@@ -114,6 +125,11 @@ struct EncoderSpec {
   std::int64_t decoder_depth = 8;
   std::int64_t decoder_heads = 16;
   double decoder_mlp_ratio = 4.0;
+  Mixer decoder_mixer = Mixer::kIdentity;
+  bool decoder_bias = true;  ///< of kNextPatch's and kCaption's first layer, kNextPatch's last
+  std::int64_t decoder_outputs = 0;     ///< values predicted a patch; 0: its pixels
+  std::int64_t decoder_vocabulary = 0;  ///< kCaption: token numbers
+  std::int64_t decoder_context = 0;     ///< kCaption: longest caption, tokens
 
   void visit(FieldVisitor& v);
 
@@ -140,6 +156,19 @@ struct EncoderSpec {
     return num_patches() + (class_token_in_blocks() ? 1 : 0);
   }
   [[nodiscard]] std::int64_t head_dim() const noexcept { return dim / heads; }
+  /// Width of what a pass puts out: the projection, else the head's classes; 0: features alone.
+  [[nodiscard]] std::int64_t outputs() const noexcept {
+    return projection > 0 ? projection : num_classes;
+  }
+  /// Blocks that run: those up to the last one read, or all.
+  [[nodiscard]] std::int64_t blocks_to_run() const noexcept {
+    if (read_blocks.empty()) return depth;
+    return *std::max_element(read_blocks.begin(), read_blocks.end()) + 1;
+  }
+  /// Values of one patch that a decoder predicts.
+  [[nodiscard]] std::int64_t patch_outputs() const noexcept {
+    return decoder_outputs > 0 ? decoder_outputs : patch * patch * channels;
+  }
   /// Index of the class token in the sequence; only if there is one.
   [[nodiscard]] std::int64_t class_token_index() const noexcept {
     return class_token == ClassToken::kBack ? num_patches() : 0;
@@ -154,6 +183,11 @@ struct EncoderSpec {
     return depth > 1 ? peak * static_cast<double>(block) / static_cast<double>(depth - 1) : 0.0;
   }
 };
+
+/// Hidden width of a feed-forward layer: ratio·dim for GELU, int(2·ratio·dim/3) rounded up to
+/// mlp_multiple_of for SwiGLU; 0 if it is out of range.
+[[nodiscard]] std::int64_t automatic_hidden(const EncoderSpec& spec, double ratio,
+                                            std::int64_t dim);
 
 /// Spec as the text of a model folder's config.json (flat object, one key per field).
 [[nodiscard]] std::string spec_to_json(const EncoderSpec& spec);

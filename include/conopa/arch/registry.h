@@ -25,14 +25,23 @@ struct RenameRule {
   std::string_view within = {};  ///< only in names that start with this
 };
 
+/// One of our tensors that other software keeps in several, whose rows follow each other in ours:
+/// names that contain `from` belong to one foreign tensor for every element of `to`.
+struct JoinRule {
+  std::string_view from;
+  std::vector<std::string_view> to;
+};
+
 /// Tensor names of other software. A canonical name becomes a foreign one by the first rule of
 /// `replace` that fits, and then by the first rule of `begin` whose `from` it starts with.
 struct NamingScheme {
   std::string_view name;
   std::vector<RenameRule> replace;
   std::vector<RenameRule> begin = {};
-  /// Starts of foreign names that such checkpoints hold and no model reads.
+  /// Starts of foreign names (ends, behind a '*') that such checkpoints hold and no model reads.
   std::vector<std::string_view> ignored = {};
+  /// Taken before `replace`, which then does not apply.
+  std::vector<JoinRule> joins = {};
   /// Whether the other software can run a model of this spec; null: any of the family.
   bool (*serves)(const EncoderSpec& spec) = nullptr;
 };
@@ -71,6 +80,11 @@ struct Family {
 /// @throws ConfigError for an unknown scheme.
 [[nodiscard]] std::string to_foreign(const Family& family, std::string_view scheme,
                                      std::string_view name);
+
+/// The foreign tensors that hold ours if there are several; empty otherwise.
+[[nodiscard]] std::vector<std::string> to_foreign_parts(const Family& family,
+                                                        std::string_view scheme,
+                                                        std::string_view name);
 
 /// The scheme under which a checkpoint lacks the fewest of the spec's tensors.
 [[nodiscard]] std::string best_scheme(const EncoderSpec& spec, const TensorIndex& tensors);

@@ -14,8 +14,12 @@ enum class ClassToken { kNone, kFront, kBack, kLate };
 
 /// Absolute positions. kLearned and kSinCos (fixed) are added to the tokens of every stage's
 /// embedding; kConditional adds a depthwise 3x3 convolution of the map behind the first block of
-/// every stage (PEG, arXiv 2102.10882).
-enum class Position { kNone, kLearned, kSinCos, kConditional };
+/// every stage (PEG, arXiv 2102.10882). kSinCosComputed: as kSinCos, made from the grid at run time
+/// and not a tensor of the model, so that any image size has its own (AIM).
+enum class Position { kNone, kLearned, kSinCos, kConditional, kSinCosComputed };
+
+/// What an encoder reads: images, or sequences of `width` token numbers.
+enum class Input { kImage, kTokens };
 
 /// Rotation of queries and keys, adjacent channel pairs. kLine: one-dimensional, position = index
 /// in the sequence. kPlane: column and row, their angles interleaved (VisionLLaMA, 2403.00522).
@@ -45,8 +49,10 @@ enum class RopeClass { kWrapped, kWrappedZero, kFixed };
 
 /// Which keys a query sees. kCausal: −inf before the softmax; kCausalFirstOpen: the same with row 0
 /// open; kSoftCausal: softmax over all keys, then the weights above the diagonal are multiplied by
-/// the mask rate α, without renormalisation (iLLaMA, arXiv 2404.06773, Eq. 2).
-enum class Mask { kBidirectional, kCausal, kCausalFirstOpen, kSoftCausal };
+/// the mask rate α, without renormalisation (iLLaMA, arXiv 2404.06773, Eq. 2). kPrefixCausal: query
+/// i sees key j if j ≤ i or j is in the sample's prefix; a pass that gives no prefixes sees all
+/// keys (AIM, arXiv 2401.08541, section 4.2).
+enum class Mask { kBidirectional, kCausal, kCausalFirstOpen, kSoftCausal, kPrefixCausal };
 
 /// Tokens that fill the last windows of a map. kMasked: they are no keys. kAttended: zero rows
 /// before the projection, attended to (released VisionLLaMA).
@@ -67,14 +73,19 @@ enum class DropBranches { kBoth, kAttention };
 
 /// What the head reads: the class token, or the mean over tokens with the final norm before it
 /// (kMean), behind it (kMeanNorm) or both (kNormMeanNorm: released pyramid VisionLLaMA).
-enum class ReadOut { kToken, kMean, kMeanNorm, kNormMeanNorm };
+/// kAttention: learned queries attend to the tokens, their mean is read (attentive probe, AIM).
+/// kEnd: the first token with the number `end_token` (text). With read_blocks, kMean and kAttention
+/// read the average of those blocks' raw outputs instead of the final norm.
+enum class ReadOut { kToken, kMean, kMeanNorm, kNormMeanNorm, kAttention, kEnd };
 
-/// Normalisation between features and head. kBatch: batch norm without affine (linear probes).
+/// Normalisation between features and head. kBatch: batch norm without affine (probes), of the
+/// pooled features, or under kAttention of every token before the queries read it.
 enum class HeadNorm { kNone, kBatch };
 
 /// Initial matrices. kTruncNormal: deviation 0.02, biases 0. kXavier: Glorot uniform, the patch
-/// convolution as a matrix, feed-forward biases normal(0, 1e-6) (MAE).
-enum class WeightInit { kTruncNormal, kXavier };
+/// convolution as a matrix, feed-forward biases normal(0, 1e-6) (MAE). kXavierPlain: the same with
+/// biases of 0 and the framework's default for the convolution's bias (AIM).
+enum class WeightInit { kTruncNormal, kXavier, kXavierPlain };
 /// Initial convolutions unless kXavier. kFanIn: uniform ±1/√fan_in, biases too (the framework's
 /// default). kFanOut: normal(0, √(2/fan_out)), biases 0.
 enum class ConvInit { kFanIn, kFanOut };
@@ -84,9 +95,17 @@ enum class ConvInit { kFanIn, kFanOut };
 enum class Quantization { kNone, kLsq };
 /// What turns block outputs into feature maps. kDeconvPyramid: ×4, ×2, ×1, ÷2 (UPerNet on ViT).
 enum class Neck { kNone, kDeconvPyramid };
-/// What turns encoded visible patches into pixels. kMae: standard pre-norm ViT blocks over visible
-/// and mask tokens (arXiv 2111.06377).
-enum class Decoder { kNone, kMae };
+/// What turns encoded patches into targets. kMae: standard pre-norm ViT blocks over visible and
+/// mask tokens (arXiv 2111.06377). kNextPatch: every token predicts the patch behind it, through
+/// decoder_depth blocks of the encoder's kind (AIM, arXiv 2401.08541, section 4.2). kCaption: one
+/// causal decoder over image tokens and a caption, which predicts the next patch and the next word
+/// (AIMv2, arXiv 2411.14402, section 2).
+enum class Decoder { kNone, kMae, kNextPatch, kCaption };
+
+/// How the blocks of a kNextPatch decoder mix tokens. kIdentity: the released code, whose attention
+/// is the identity, x + norm1(x); kNone: feed-forward branches alone (the paper's text);
+/// kAttention: causal attention.
+enum class Mixer { kAttention, kIdentity, kNone };
 
 }  // namespace conopa::arch
 
@@ -97,8 +116,12 @@ struct EnumNames<arch::ClassToken> {
 };
 template <>
 struct EnumNames<arch::Position> {
-  static constexpr std::array<std::string_view, 4> kNames{"none", "learned", "sincos",
-                                                          "conditional"};
+  static constexpr std::array<std::string_view, 5> kNames{"none", "learned", "sincos",
+                                                          "conditional", "sincos_computed"};
+};
+template <>
+struct EnumNames<arch::Input> {
+  static constexpr std::array<std::string_view, 2> kNames{"image", "tokens"};
 };
 template <>
 struct EnumNames<arch::Rotary> {
@@ -126,8 +149,8 @@ struct EnumNames<arch::RopeClass> {
 };
 template <>
 struct EnumNames<arch::Mask> {
-  static constexpr std::array<std::string_view, 4> kNames{"bidirectional", "causal",
-                                                          "causal_first_open", "soft_causal"};
+  static constexpr std::array<std::string_view, 5> kNames{
+      "bidirectional", "causal", "causal_first_open", "soft_causal", "prefix_causal"};
 };
 template <>
 struct EnumNames<arch::WindowPadding> {
@@ -159,8 +182,8 @@ struct EnumNames<arch::DropBranches> {
 };
 template <>
 struct EnumNames<arch::ReadOut> {
-  static constexpr std::array<std::string_view, 4> kNames{"token", "mean", "mean_norm",
-                                                          "norm_mean_norm"};
+  static constexpr std::array<std::string_view, 6> kNames{
+      "token", "mean", "mean_norm", "norm_mean_norm", "attention", "end"};
 };
 template <>
 struct EnumNames<arch::HeadNorm> {
@@ -168,7 +191,7 @@ struct EnumNames<arch::HeadNorm> {
 };
 template <>
 struct EnumNames<arch::WeightInit> {
-  static constexpr std::array<std::string_view, 2> kNames{"trunc_normal", "xavier"};
+  static constexpr std::array<std::string_view, 3> kNames{"trunc_normal", "xavier", "xavier_plain"};
 };
 template <>
 struct EnumNames<arch::ConvInit> {
@@ -184,6 +207,10 @@ struct EnumNames<arch::Neck> {
 };
 template <>
 struct EnumNames<arch::Decoder> {
-  static constexpr std::array<std::string_view, 2> kNames{"none", "mae"};
+  static constexpr std::array<std::string_view, 4> kNames{"none", "mae", "next_patch", "caption"};
+};
+template <>
+struct EnumNames<arch::Mixer> {
+  static constexpr std::array<std::string_view, 3> kNames{"attention", "identity", "none"};
 };
 }  // namespace conopa

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "conopa/arch/encoder_spec.h"
@@ -37,12 +39,14 @@ struct TensorEntry {
   SinCosOrder order = SinCosOrder::kColumnFirst;
 };
 
-/// A tensor's place in a foreign checkpoint: the whole of it, or a slice of its first axis where
-/// other software keeps several of our tensors in one (gate and up projections, say).
+/// A tensor's place in a foreign checkpoint: the whole of a foreign tensor, a slice of its first
+/// axis where other software keeps several of our tensors in one (gate and up projections, say), or
+/// several foreign tensors of equal shape whose rows follow each other in ours (q, k and v).
 struct ForeignTensor {
-  std::string name;
-  Shape shape;              ///< of the whole foreign tensor
+  std::string name;         ///< of the first part
+  Shape shape;              ///< of the whole foreign tensor, of one part if there are several
   std::int64_t offset = 0;  ///< first row of our tensor
+  std::vector<std::string> parts;  ///< empty: `name` alone
 };
 
 /// The only list of a model's tensors: module parameters, initialiser, optimiser groups, checkpoint
@@ -71,10 +75,23 @@ class TensorTable {
   std::map<std::string, std::size_t, std::less<>> index_;
 };
 
-/// Our part of a foreign tensor: its rows, if it holds several of ours and has the shape that the
-/// table expects; otherwise the tensor itself, for the caller to compare shapes.
-[[nodiscard]] HostTensor own_part(const ForeignTensor& foreign, const TensorEntry& entry,
-                                  const HostTensor& whole);
+/// Gives a foreign tensor by name, or nothing.
+using ForeignReader = std::function<std::optional<HostTensor>(const std::string& name)>;
+
+/// Our tensor out of a foreign checkpoint: rows of a foreign tensor that holds several of ours,
+/// foreign parts joined, leading axes of size 1 added or removed. A tensor whose shape is not what
+/// the table expects is returned as it is, for the caller to compare shapes.
+/// @return nothing if the checkpoint lacks it or one of its parts.
+[[nodiscard]] std::optional<HostTensor> read_foreign(const ForeignTensor& foreign,
+                                                     const TensorEntry& entry,
+                                                     const ForeignReader& read);
+
+/// Whether two shapes differ in nothing but leading axes of size 1.
+[[nodiscard]] bool same_rows(const Shape& a, const Shape& b) noexcept;
+
+/// The parts of our tensor as foreign software names them: pairs of name and tensor.
+[[nodiscard]] std::vector<std::pair<std::string, HostTensor>> foreign_parts(
+    const ForeignTensor& foreign, const HostTensor& own);
 
 /// The names of one block's tensors and of the others, for executors: they ask for the role, the
 /// spelling stays in the table's source.
@@ -86,11 +103,20 @@ inline constexpr std::string_view kPatchBias = "patch_embed.proj.bias";
 inline constexpr std::string_view kFinalNorm = "norm";
 inline constexpr std::string_view kHead = "head";
 inline constexpr std::string_view kHeadNorm = "head_norm";
+inline constexpr std::string_view kPoolQueries = "head.queries";
+inline constexpr std::string_view kPoolKey = "head.k";
+inline constexpr std::string_view kPoolValue = "head.v";
+inline constexpr std::string_view kProjection = "projection";
+inline constexpr std::string_view kTokenEmbed = "token_embed";
 inline constexpr std::string_view kMaskToken = "decoder.mask_token";
 inline constexpr std::string_view kDecoderEmbed = "decoder.embed";
 inline constexpr std::string_view kDecoderPosition = "decoder.pos_embed";
 inline constexpr std::string_view kDecoderNorm = "decoder.norm";
 inline constexpr std::string_view kDecoderOut = "decoder.pred";
+inline constexpr std::string_view kDecoderBegin = "decoder.begin";  // learned first word
+inline constexpr std::string_view kDecoderTokenEmbed = "decoder.token_embed";
+inline constexpr std::string_view kDecoderTokenPosition = "decoder.token_pos";
+inline constexpr std::string_view kDecoderTokenOut = "decoder.token_pred";
 /// "blocks.3", "blocks.1.0" (block 0 of stage 1), "decoder.blocks.3".
 [[nodiscard]] std::string block_prefix(std::int64_t index);
 [[nodiscard]] std::string stage_block(std::int64_t stage, std::int64_t index);
@@ -123,6 +149,8 @@ inline constexpr std::string_view kMapAct = "attn.attn_act";
 inline constexpr std::string_view kGate = "mlp.gate";
 inline constexpr std::string_view kUp = "mlp.up";
 inline constexpr std::string_view kDown = "mlp.down";
+inline constexpr std::string_view kQkvLora = "attn.qkv.lora";
+inline constexpr std::string_view kProjLora = "attn.proj.lora";
 inline constexpr std::string_view kScale1 = "ls1";
 inline constexpr std::string_view kScale2 = "ls2";
 }  // namespace names

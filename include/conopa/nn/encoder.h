@@ -35,13 +35,14 @@ struct ForwardOptions {
   StepRandom random;                ///< used while training
   bool checkpoint_blocks = false;   ///< recompute block activations in the backward pass
   at::Tensor visible = {};          ///< [B, K] int64: patches that are encoded; undefined: all
+  at::Tensor prefix = {};           ///< [B] int64, 0..N: tokens of kPrefixCausal that all see
   Capture* capture = nullptr;       ///< filled with every intermediate tensor if given
 };
 
 /// Result of a forward pass.
 struct ForwardResult {
-  at::Tensor features;  ///< [B, D] what the head reads, after the final norm
-  at::Tensor logits;    ///< [B, classes], undefined without a head
+  at::Tensor features;  ///< [B, D] what the head reads, after the final norm and the pooling
+  at::Tensor logits;    ///< [B, spec.outputs()], undefined without head and projection
 };
 
 struct Pass;
@@ -51,7 +52,8 @@ struct StageTables;
 ///
 /// The residual stream is kept as rows [B·N, D], and a block's branch is added by the next norm in
 /// one pass. If only the class token is read, the last block computes queries, projection and
-/// feed-forward for that token alone; the result is exact.
+/// feed-forward for that token alone; the result is exact. Blocks behind the last of read_blocks do
+/// not run unless a capture asks for them.
 class Encoder {
  public:
   /// @param spec  resolved spec.
@@ -63,8 +65,10 @@ class Encoder {
   [[nodiscard]] Parameters& parameters() noexcept { return parameters_; }
   [[nodiscard]] const Parameters& parameters() const noexcept { return parameters_; }
 
-  /// @param images  [B, C, H, W] float32 on the encoder's device.
-  /// @throws ShapeError if the images do not have the spec's size.
+  /// @param images  [B, C, H, W] float32 on the encoder's device; token numbers [B, width] int64 of
+  ///                models with input = tokens.
+  /// @throws ShapeError if the images do not have the spec's size, or a token or a prefix is out of
+  ///         range.
   [[nodiscard]] ForwardResult forward(const at::Tensor& images,
                                       const ForwardOptions& options) const;
 
@@ -88,9 +92,14 @@ class Encoder {
                                                    const Pass& pass) const;
   void keep_visible(at::Tensor& x, Pass& pass) const;
   void add_conditional(const arch::BlockSpec& block, Stream& stream, const Pass& pass) const;
+  [[nodiscard]] at::Tensor embedded(std::size_t stage, const at::Tensor& images,
+                                    const Stream& stream, const Pass& pass) const;
+  [[nodiscard]] at::Tensor read_tokens(const Stream& stream, const Pass& pass) const;
+  [[nodiscard]] at::Tensor pooled(const Stream& stream, const Pass& pass) const;
   [[nodiscard]] Stream run_blocks(const at::Tensor& images, std::size_t count, Pass& pass) const;
   [[nodiscard]] at::Tensor normalised(const Stream& stream, const Pass& pass) const;
-  [[nodiscard]] at::Tensor read_out(const Stream& stream, const Pass& pass) const;
+  [[nodiscard]] at::Tensor read_out(const at::Tensor& images, const Stream& stream,
+                                    const Pass& pass) const;
   [[nodiscard]] at::Tensor classify(const at::Tensor& features,
                                     const ForwardOptions& options) const;
   [[nodiscard]] NormParameters final_norm() const;

@@ -79,7 +79,8 @@ struct AttentionConstants {
   std::int64_t head_dim = 64;
   arch::Mask mask = arch::Mask::kBidirectional;
   double mask_rate = 0.0;  ///< α of the soft mask
-  Rotation rotation;       ///< of queries, and of keys in self-attention
+  Rotation rotation = {};  ///< of queries, and of keys in self-attention
+  at::Tensor prefix = {};  ///< [B] int64 of kPrefixCausal; undefined: every key is seen
 };
 
 /// Self-attention of a fused projection.

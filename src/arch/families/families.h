@@ -9,9 +9,19 @@ namespace conopa::arch {
 [[nodiscard]] Family vit_family();
 [[nodiscard]] Family visionllama_family();
 [[nodiscard]] Family visionllama_pyramid_family();
+[[nodiscard]] Family aim_v1_family();
+[[nodiscard]] Family aim_v2_family();
+[[nodiscard]] Family aim_v2_text_family();
 
 /// The naming schemes that both VisionLLaMA families share: SwiGLU and GELU feed-forward layers.
 [[nodiscard]] std::vector<NamingScheme> official_visionllama_schemes();
+
+/// What the AIM families share: plain blocks without linear biases, a norm behind the patch
+/// convolution, heads of 128 channels.
+[[nodiscard]] EncoderSpec aim_common(std::string_view family);
+
+/// Turns a spec into that of pre-training on next patches.
+void make_next_patch(EncoderSpec& spec);
 
 /// Sets dim, depth and heads of the size word ("tiny", "small", "base", "large") in a preset's
 /// name; other names leave the spec alone.
@@ -36,6 +46,7 @@ class ForeignView {
   /// Shape of the foreign tensor that holds the canonical one, or null.
   [[nodiscard]] const Shape* shape(std::string_view canonical) const;
   [[nodiscard]] bool has(std::string_view canonical) const { return shape(canonical) != nullptr; }
+  [[nodiscard]] const std::string& scheme() const noexcept { return scheme_; }
   /// Whether such checkpoints hold the tensor and no model reads it.
   [[nodiscard]] bool ignores(std::string_view canonical) const;
 
@@ -44,6 +55,11 @@ class ForeignView {
   std::string scheme_;
   const TensorIndex& tensors_;
 };
+
+/// Fills what the tensors of an AIM encoder tell under a view: sizes, norm, positions, biases,
+/// read-out and head.
+/// @return false if a tensor has another rank.
+[[nodiscard]] bool read_aim_shapes(EncoderSpec& spec, const ForeignView& view);
 
 /// The scheme ("canonical" included) under which the checkpoint has all required tensors and most
 /// of the usual ones; the first of equals.

@@ -1,8 +1,11 @@
 #include "conopa/kernels/attention.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/logical_or.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
@@ -17,8 +20,8 @@
 namespace conopa::nn {
 namespace {
 
-kernels::MaskKind mask_kind(arch::Mask mask) {
-  switch (mask) {
+kernels::MaskKind mask_kind(const AttentionConstants& c) {
+  switch (c.mask) {
     case arch::Mask::kBidirectional:
       return kernels::MaskKind::kNone;
     case arch::Mask::kCausal:
@@ -27,6 +30,8 @@ kernels::MaskKind mask_kind(arch::Mask mask) {
       return kernels::MaskKind::kCausalFirstOpen;
     case arch::Mask::kSoftCausal:
       return kernels::MaskKind::kSoftCausal;
+    case arch::Mask::kPrefixCausal:
+      return c.prefix.defined() ? kernels::MaskKind::kPrefixCausal : kernels::MaskKind::kNone;
   }
   return kernels::MaskKind::kNone;
 }
@@ -48,6 +53,7 @@ struct Call {
   kernels::AttentionMask mask;
   at::Tensor q_buffer, kv_buffer;
   Rotation queries, keys;
+  std::vector<std::int64_t> dims;  // the mask's prefixes lie in it
 
   [[nodiscard]] std::int64_t width() const { return shape.heads * shape.head_width; }
   [[nodiscard]] bool packed() const { return !kv_buffer.defined(); }
@@ -118,22 +124,27 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
   }
 
  private:
-  // dims: batch, queries, keys, heads, head width, mask
+  // dims: batch, queries, keys, heads, head width, mask, prefixes
   static Call make(const variable_list& tensors, const std::vector<std::int64_t>& dims,
                    double alpha) {
-    return {.shape = {.batch = dims[0],
-                      .queries = dims[1],
-                      .keys = dims[2],
-                      .heads = dims[3],
-                      .head_width = dims[4]},
-            .mask = {.kind = static_cast<kernels::MaskKind>(dims[5]),
-                     .alpha = static_cast<float>(alpha),
-                     .prefix = {}},
-            .q_buffer = tensors[0],
-            .kv_buffer = tensors[1],
-            .queries = {tensors[2], tensors[3]},
-            .keys = {tensors[4], tensors[5]}};
+    Call call{.shape = {.batch = dims[0],
+                        .queries = dims[1],
+                        .keys = dims[2],
+                        .heads = dims[3],
+                        .head_width = dims[4]},
+              .mask = {.kind = static_cast<kernels::MaskKind>(dims[5]),
+                       .alpha = static_cast<float>(alpha),
+                       .prefix = {}},
+              .q_buffer = tensors[0],
+              .kv_buffer = tensors[1],
+              .queries = {tensors[2], tensors[3]},
+              .keys = {tensors[4], tensors[5]},
+              .dims = dims};
+    call.mask.prefix = std::span<const std::int64_t>(call.dims).subspan(kFixedDims);
+    return call;
   }
+
+  static constexpr std::size_t kFixedDims = 6;
 };
 
 // [rows, parts·D] → parts tensors of [B, H, N, Dh]
@@ -147,8 +158,14 @@ at::Tensor merge_heads(const at::Tensor& x) {  // [B, H, N, Dh] → [B·N, D]
   return x.transpose(1, 2).reshape({x.size(0) * x.size(2), x.size(1) * x.size(3)});
 }
 
+// [N, N], or [B, 1, N, N] with prefixes: 1 where a query sees a key.
 at::Tensor visible(const AttentionConstants& c, std::int64_t N, const at::TensorOptions& options) {
   at::Tensor open = at::ones({N, N}, options).tril();
+  if (c.mask == arch::Mask::kPrefixCausal) {
+    const at::Tensor prefix = c.prefix.to(options.device()).view({-1, 1, 1, 1});
+    const at::Tensor keys = at::arange(N, prefix.options());
+    return at::logical_or(open.gt(0), keys < prefix).to(open.scalar_type());
+  }
   if (c.mask == arch::Mask::kCausalFirstOpen) open.select(0, 0).fill_(1.0);
   return open;
 }
@@ -191,7 +208,9 @@ at::Tensor attention_weights(const at::Tensor& q, const at::Tensor& k,
   const double scale = 1.0 / std::sqrt(static_cast<double>(c.head_dim));
   at::Tensor scores = at::matmul(q, k.transpose(-2, -1)) * scale;
   if (scores.scalar_type() != at::kDouble) scores = scores.to(at::kFloat);
-  if (c.mask == arch::Mask::kBidirectional) return scores.softmax(-1);
+  const bool open_to_all = c.mask == arch::Mask::kBidirectional ||
+                           (c.mask == arch::Mask::kPrefixCausal && !c.prefix.defined());
+  if (open_to_all) return scores.softmax(-1);
   const at::Tensor open = visible(c, q.size(2), scores.options());
   if (c.mask == arch::Mask::kSoftCausal) {
     return scores.softmax(-1) * (open * (1.0 - c.mask_rate) + c.mask_rate);
@@ -202,12 +221,16 @@ at::Tensor attention_weights(const at::Tensor& q, const at::Tensor& k,
 at::Tensor attention(const at::Tensor& qkv, std::int64_t tokens, const AttentionConstants& c,
                      const Exec& exec) {
   if (use_fused(qkv, exec)) {
-    const std::vector<std::int64_t> dims{qkv.size(0) / tokens,
-                                         tokens,
-                                         tokens,
-                                         c.heads,
-                                         c.head_dim,
-                                         static_cast<std::int64_t>(mask_kind(c.mask))};
+    std::vector<std::int64_t> dims{qkv.size(0) / tokens,
+                                   tokens,
+                                   tokens,
+                                   c.heads,
+                                   c.head_dim,
+                                   static_cast<std::int64_t>(mask_kind(c))};
+    if (c.prefix.defined() && c.mask == arch::Mask::kPrefixCausal) {
+      const std::vector<std::int64_t> prefix = to_host(c.prefix).to_i64();
+      dims.insert(dims.end(), prefix.begin(), prefix.end());
+    }
     return AttentionFunction::apply(qkv.contiguous(), OptionalTensor(), optional(c.rotation.cos),
                                     optional(c.rotation.sin), OptionalTensor(), OptionalTensor(),
                                     dims, c.mask_rate);
