@@ -56,6 +56,7 @@ void add_quantize(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 void add_models(CLI::App& root, Context& context);
 void add_data(CLI::App& root, Context& context);
+void add_codebook(CLI::App& root, Context& context);
 void add_report(CLI::App& root, Context& context);
 void add_completion(CLI::App& root, Context& context);
 

@@ -130,6 +130,7 @@ void add_commands(CLI::App& root, Context& context) {
   add_inspect(root, context);
   add_models(root, context);
   add_data(root, context);
+  add_codebook(root, context);
   add_report(root, context);
   add_completion(root, context);
 }
