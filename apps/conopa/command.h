@@ -46,6 +46,7 @@ void add_train(CLI::App& root, Context& context);
 void add_eval(CLI::App& root, Context& context);
 void add_predict(CLI::App& root, Context& context);
 void add_features(CLI::App& root, Context& context);
+void add_analyze(CLI::App& root, Context& context);
 void add_check(CLI::App& root, Context& context);
 void add_bench(CLI::App& root, Context& context);
 void add_import(CLI::App& root, Context& context);
