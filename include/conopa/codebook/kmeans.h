@@ -47,7 +47,7 @@ struct KMeansResult {
 /// @throws ConfigError as KMeansOptions::validate; ShapeError if M·D does not fit or M < centres;
 ///         FormatError if a value is not finite.
 /// @complexity O(M·K·D) for the start and per iteration; 200,000 vectors, 512 centres, 48 numbers:
-///             25 iterations take 2 s on two cores.
+///             25 iterations take under 3 s on two cores.
 /// @source Arthur, Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
 [[nodiscard]] KMeansResult kmeans(
     std::span<const float> vectors, std::int64_t dims, const KMeansOptions& options,
