@@ -46,6 +46,7 @@ void add_train(CLI::App& root, Context& context);
 void add_eval(CLI::App& root, Context& context);
 void add_predict(CLI::App& root, Context& context);
 void add_features(CLI::App& root, Context& context);
+void add_analyze(CLI::App& root, Context& context);
 void add_check(CLI::App& root, Context& context);
 void add_bench(CLI::App& root, Context& context);
 void add_import(CLI::App& root, Context& context);
@@ -56,6 +57,7 @@ void add_quantize(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 void add_models(CLI::App& root, Context& context);
 void add_data(CLI::App& root, Context& context);
+void add_codebook(CLI::App& root, Context& context);
 void add_report(CLI::App& root, Context& context);
 void add_completion(CLI::App& root, Context& context);
 

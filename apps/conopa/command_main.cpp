@@ -119,6 +119,7 @@ void add_commands(CLI::App& root, Context& context) {
   add_eval(root, context);
   add_predict(root, context);
   add_features(root, context);
+  add_analyze(root, context);
   add_check(root, context);
   add_bench(root, context);
 
@@ -130,6 +131,7 @@ void add_commands(CLI::App& root, Context& context) {
   add_inspect(root, context);
   add_models(root, context);
   add_data(root, context);
+  add_codebook(root, context);
   add_report(root, context);
   add_completion(root, context);
 }

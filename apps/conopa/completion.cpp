@@ -11,10 +11,14 @@
 namespace conopa::app {
 namespace {
 
+// Options of a command, then names and options of its own subcommands.
 std::string words_of(const CLI::App& command) {
   std::string words;
   for (const CLI::Option* option : command.get_options()) {
     for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
+  }
+  for (const CLI::App* part : command.get_subcommands({})) {
+    words += part->get_name() + " " + words_of(*part);
   }
   return words;
 }
@@ -22,7 +26,10 @@ std::string words_of(const CLI::App& command) {
 std::string bash_script(const CLI::App& root) {
   std::string commands;
   std::string cases;
-  const std::string global = words_of(root);
+  std::string global;
+  for (const CLI::Option* option : root.get_options()) {
+    for (const std::string& name : option->get_lnames()) global += "--" + name + " ";
+  }
   for (const CLI::App* command : root.get_subcommands({})) {
     commands += command->get_name() + " ";
     cases +=

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,24 +10,22 @@
 #include "command.h"
 #include "conopa/arch/encoder_spec.h"
 #include "conopa/core/error.h"
-#include "conopa/core/nearest.h"
 #include "conopa/core/system.h"
 #include "conopa/engine/session.h"
 #include "conopa/io/row_file.h"
 #include "image_reader.h"
+#include "layer_choice.h"
 #include "model_resize.h"
 #include "network.h"
 
 namespace conopa::app {
 namespace {
 
-constexpr std::string_view kFinal = "final";
-
 struct Options {
   std::string model;
   ImageOptions images;
   std::string out;
-  std::string layer{kFinal};
+  std::string layer{kFinalLayer};
   std::string kind = "pooled";
   std::string size;
   bool force = false;
@@ -42,25 +39,6 @@ struct Wanted {
   bool head_input = false;
   Shape row;  ///< of an image
 };
-
-engine::LayerInfo find_layer(const engine::Model& model, const std::string& word) {
-  const std::vector<engine::LayerInfo> layers = model.layers();
-  if (word == kFinal) return layers.back();
-  std::size_t block = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), block);
-  const std::size_t blocks =
-      layers.size() - 2;  // in front of them the tokens, behind them the norm
-  if (error == std::errc{} && end == word.data() + word.size()) {
-    if (block < blocks) return layers[block + 1];
-    throw ConfigError("--layer", "expected a block from 0 to {}, got {}", blocks - 1, word);
-  }
-  const auto layer = std::ranges::find(layers, word, &engine::LayerInfo::name);
-  if (layer != layers.end()) return *layer;
-  std::vector<std::string> names{std::string(kFinal)};
-  for (const engine::LayerInfo& known : layers) names.push_back(known.name);
-  throw ConfigError("--layer", "expected a block's number, {} or a name such as {}, got '{}'{}",
-                    kFinal, layers[1].name, word, did_you_mean(word, names));
-}
 
 Wanted resolve(const engine::Model& model, const Options& options) {
   Wanted wanted{.layer = find_layer(model, options.layer), .row = {}};
@@ -226,12 +204,7 @@ void add_features(CLI::App& root, Context& context) {
       ->required();
   add_image_options(*command, options->images);
   command->add_option("-o,--out", options->out, "file to write, .npz or .safetensors")->required();
-  command
-      ->add_option(
-          "--layer", options->layer,
-          "number of a block from 0, a name (tokens_in, block3_out, stage1_block0_out), or "
-          "final: behind the last norm")
-      ->capture_default_str();
+  command->add_option("--layer", options->layer, kLayerHelp)->capture_default_str();
   command
       ->add_option("--kind", options->kind,
                    "pooled: one vector an image, as the head reads; tokens: all")

@@ -6,16 +6,16 @@
 namespace conopa::report {
 namespace {
 
-std::string picture(const ReconstructionSample& sample, std::string_view heading,
-                    const image::Image& image) {
-  return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", heading,
-                     picture_html(image, fmt::format("{}, {}", sample.name, heading)));
+std::string picture(const ReconstructionSample& sample, const CaptionedImage& item) {
+  const std::string caption = escape_xml(item.caption);
+  return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", caption,
+                     picture_html(item.image, fmt::format("{}, {}", sample.name, item.caption)));
 }
 
-std::string triple_html(const ReconstructionSample& sample) {
-  std::string out = "<figure class=\"triple\">\n<dl>\n" + picture(sample, "input", sample.input) +
-                    picture(sample, "masked", sample.masked) +
-                    picture(sample, "prediction", sample.predicted) + "</dl>\n";
+std::string sample_html(const ReconstructionSample& sample) {
+  std::string out = "<figure class=\"strip\">\n<dl>\n";
+  for (const CaptionedImage& item : sample.pictures) out += picture(sample, item);
+  out += "</dl>\n";
   if (!sample.name.empty()) {
     out += fmt::format("<figcaption>{}</figcaption>\n", escape_xml(sample.name));
   }
@@ -26,9 +26,9 @@ std::string triple_html(const ReconstructionSample& sample) {
 
 std::string reconstructions_html(const RunReport& report) {
   if (report.reconstructions.empty()) return "";
-  std::string body = "<div class=\"triples\">\n";
-  for (const ReconstructionSample& sample : report.reconstructions) body += triple_html(sample);
-  return section_html("reconstructions", "Reconstructions", "masked patches filled in",
+  std::string body = "<div class=\"strips\">\n";
+  for (const ReconstructionSample& sample : report.reconstructions) body += sample_html(sample);
+  return section_html("reconstructions", "Reconstructions", "patches that the model filled in",
                       body + "</div>\n");
 }
 

@@ -75,13 +75,13 @@ background:var(--track)}
 .top .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .top .share{font-variant-numeric:tabular-nums}
 .top .meter{grid-column:1/-1;height:4px}
-.triples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(340px,100%),1fr));gap:16px}
-.triple{padding:12px;background:var(--panel);border:1px solid var(--edge);border-radius:10px;
+.strips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(340px,100%),1fr));gap:16px}
+.strip{padding:12px;background:var(--panel);border:1px solid var(--edge);border-radius:10px;
 break-inside:avoid}
-.triple dl{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:10px}
-.triple dt{margin-bottom:5px;font-size:12.5px;color:var(--soft)}
-.triple .picture{border-radius:4px}
-.triple figcaption{margin-top:9px;font-size:12.5px;line-height:1.4;color:var(--faint);
+.strip dl{display:grid;grid-auto-flow:column;grid-auto-columns:minmax(0,1fr);gap:10px}
+.strip dt{margin-bottom:5px;font-size:12.5px;color:var(--soft)}
+.strip .picture{border-radius:4px}
+.strip figcaption{margin-top:9px;font-size:12.5px;line-height:1.4;color:var(--faint);
 overflow-wrap:anywhere}
 .cells td,.cells th{vertical-align:baseline}
 .cells th[scope=row]{font-weight:500}
@@ -112,7 +112,7 @@ h2{margin-top:34px}
 main{max-width:none;padding:0}
 nav{display:none}
 section,.panel{break-inside:auto}
-.panel,.sample,.triple,.keys>div{break-inside:avoid}
+.panel,.sample,.strip,.keys>div{break-inside:avoid}
 .matrix{min-width:0}
 .scroll{overflow:visible}
 .bar{width:auto;min-width:0}

@@ -103,9 +103,9 @@ Reconstruction MaeTask::reconstruction(const at::Tensor& images, const Pass& pas
     return nn::to_host(nn::images_of_patches(patches, spec()).squeeze(0).contiguous());
   };
   return {.index = 0,
-          .input = picture(pixels),
-          .masked = picture(seen),
-          .predicted = picture(seen + predicted * removed)};
+          .pictures = {{"input", picture(pixels)},
+                       {"masked", picture(seen)},
+                       {"prediction", picture(seen + predicted * removed)}}};
 }
 
 Evaluation MaeTask::evaluate(data::Loader& loader, const EvaluateOptions& options) {

@@ -3,8 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 namespace conopa::tasks {
+
+const HostTensor& Reconstruction::picture(std::string_view caption) const {
+  const auto it = std::ranges::find(pictures, caption, &CaptionedTensor::caption);
+  if (it == pictures.end()) throw std::out_of_range("no picture " + std::string(caption));
+  return it->pixels;
+}
 
 double Evaluation::value(std::string_view name) const {
   const auto it = std::find_if(values.begin(), values.end(),

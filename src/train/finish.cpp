@@ -57,11 +57,13 @@ std::vector<report::ReconstructionSample> reconstruction_pictures(const FinishIn
     return image::denormalize(tensor, transform.mean, transform.std);
   };
   for (const tasks::Reconstruction& made : input.evaluation.reconstructions) {
-    out.push_back({.input = picture(made.input),
-                   .masked = picture(made.masked),
-                   .predicted = picture(made.predicted),
-                   .name = input.eval_data == nullptr ? std::to_string(made.index)
-                                                      : input.eval_data->name(made.index)});
+    report::ReconstructionSample sample;
+    for (const tasks::CaptionedTensor& item : made.pictures) {
+      sample.pictures.push_back({.caption = item.caption, .image = picture(item.pixels)});
+    }
+    sample.name =
+        input.eval_data == nullptr ? std::to_string(made.index) : input.eval_data->name(made.index);
+    out.push_back(std::move(sample));
   }
   return out;
 }

@@ -16,6 +16,7 @@ void check_visionllama_pyramid(const Case& c, Outcome& out);  ///< windows and p
 void check_mmpretrain_classifier(const Case& c, Outcome& out);  ///< fine-tuning model
 void check_mae(const Case& c, Outcome& out);                    ///< pre-training, loss, gradients
 void check_linear_probe(const Case& c, Outcome& out);           ///< batch norm, head, LARS
+void check_aim_objective(const Case& c, Outcome& out);          ///< orders, pixel and token loss
 void check_schedules(const Case& c, Outcome& out);              ///< values per optimiser step
 void check_eval_transform(const Case& c, Outcome& out);         ///< resize, crop, normalise
 void check_halving_crop(const Case& c, Outcome& out);           ///< crop of the diffusion models

@@ -28,6 +28,7 @@ constexpr Row kRows[] = {
     {"visionllama", "VisionTransformerRotate", "", check_visionllama_line},
     {"visionllama", "VisionLLaMA", "logits", check_visionllama},
     {"aim", "val_transforms", "", check_eval_transform},
+    {"aim", "ar_patterns", "", check_aim_objective},
     {"gen_preprocess", "centre crop", "", check_halving_crop},
 };
 

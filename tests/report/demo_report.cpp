@@ -101,25 +101,26 @@ std::vector<ReportSample> demo_samples() {
 /// What a model makes of clothes of which three quarters were hidden: the right shape, blurred.
 ReconstructionSample demo_reconstruction(std::size_t label, Rng& rng) {
   constexpr std::int64_t kPatch = 4;
-  ReconstructionSample sample;
-  sample.name = "test " + std::to_string(label) + ", " + kClothes[label];
-  sample.input = sample.masked = sample.predicted = clothes(label, rng);
+  const image::Image input = clothes(label, rng);
+  image::Image masked = input;
+  image::Image predicted = input;
   for (std::int64_t top = 0; top < 28; top += kPatch) {
     for (std::int64_t left = 0; left < 28; left += kPatch) {
       if (rng.uniform() < 0.25) continue;
       double sum = 0.0;
       for (std::int64_t i = 0; i < kPatch * kPatch; ++i) {
-        sum += sample.input.row(top + i / kPatch)[left + i % kPatch];
+        sum += input.row(top + i / kPatch)[left + i % kPatch];
       }
       for (std::int64_t i = 0; i < kPatch * kPatch; ++i) {
-        std::uint8_t* hidden = sample.masked.row(top + i / kPatch) + left + i % kPatch;
-        std::uint8_t* guess = sample.predicted.row(top + i / kPatch) + left + i % kPatch;
+        std::uint8_t* hidden = masked.row(top + i / kPatch) + left + i % kPatch;
+        std::uint8_t* guess = predicted.row(top + i / kPatch) + left + i % kPatch;
         *hidden = 128;
         *guess = static_cast<std::uint8_t>(0.5 * *guess + 0.5 * sum / (kPatch * kPatch));
       }
     }
   }
-  return sample;
+  return {.pictures = {{"input", input}, {"masked", masked}, {"prediction", predicted}},
+          .name = "test " + std::to_string(label) + ", " + kClothes[label]};
 }
 
 ReportSection demo_section() {

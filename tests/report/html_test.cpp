@@ -69,6 +69,7 @@ TEST(HtmlReportTest, EveryTextIsEscaped) {
   report.sections[0].charts[0].series[0].name = evil;
   report.sections[0].tables = {{evil, {evil, evil}, {{evil, evil}}}};
   report.reconstructions[0].name = evil;
+  report.reconstructions[0].pictures[0].caption = evil;
   const std::string html = render_report(report);
   EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_EQ(markup_fault(html, true), "");
@@ -96,21 +97,23 @@ TEST(HtmlReportTest, RightAndWrongSamplesAreMarked) {
   EXPECT_NE(html.find("1 of 2 right"), std::string::npos);
 }
 
-TEST(HtmlReportTest, ReconstructionsAreTriplesWithHeadings) {
+TEST(HtmlReportTest, ReconstructionsAreStripsWithHeadings) {
   RunReport report;
   for (const std::int64_t side : {8, 200}) {
     const image::Image picture(side, side, 3);
-    report.reconstructions.push_back({picture, picture, picture, "image " + std::to_string(side)});
+    report.reconstructions.push_back(
+        {{{"input", picture}, {"prefix", picture}, {"one step", picture}, {"roll-out", picture}},
+         "image " + std::to_string(side)});
   }
   const std::string html = render_report(report);
   EXPECT_EQ(markup_fault(html, true), "");
-  EXPECT_EQ(count_of(html, "<figure class=\"triple\">"), 2);
-  for (const char* heading : {"input", "masked", "prediction"}) {
+  EXPECT_EQ(count_of(html, "<figure class=\"strip\">"), 2);
+  for (const char* heading : {"input", "prefix", "one step", "roll-out"}) {
     EXPECT_EQ(count_of(html, std::string("<dt>") + heading + "</dt>"), 2) << heading;
     EXPECT_EQ(count_of(html, std::string("alt=\"image 8, ") + heading + "\""), 1) << heading;
   }
-  EXPECT_EQ(count_of(html, "src=\"data:image/png;base64,"), 6);
-  EXPECT_EQ(count_of(html, "<img class=\"picture pixels\""), 3);  // only the small ones
+  EXPECT_EQ(count_of(html, "src=\"data:image/png;base64,"), 8);
+  EXPECT_EQ(count_of(html, "<img class=\"picture pixels\""), 4);  // only the small ones
   EXPECT_EQ(count_of(html, "href=\"#reconstructions\""), 1);
 }
 

@@ -185,17 +185,17 @@ TEST(MaeTaskTest, ReconstructionsPasteTheVisiblePatches) {
   ASSERT_EQ(evaluation.reconstructions.size(), 2U);
   const Reconstruction& second = evaluation.reconstructions[1];
   EXPECT_EQ(second.index, 5);
-  EXPECT_EQ(second.input.shape(), (Shape{1, 8, 8}));
+  EXPECT_EQ(second.picture("input").shape(), (Shape{1, 8, 8}));
   const auto loader = toy_loader(10, 10);
   const data::Batch batch = first_batch(*loader);
   const std::span<const float> pixels = batch.images.data<float>().subspan(5 * 64, 64);
   int visible = 0;
   for (std::size_t i = 0; i < 64; ++i) {
-    EXPECT_EQ(second.input.data<float>()[i], pixels[i]);
-    if (second.masked.data<float>()[i] == 0.0F) continue;
+    EXPECT_EQ(second.picture("input").data<float>()[i], pixels[i]);
+    if (second.picture("masked").data<float>()[i] == 0.0F) continue;
     ++visible;
-    EXPECT_EQ(second.masked.data<float>()[i], pixels[i]);
-    EXPECT_EQ(second.predicted.data<float>()[i], pixels[i]);
+    EXPECT_EQ(second.picture("masked").data<float>()[i], pixels[i]);
+    EXPECT_EQ(second.picture("prediction").data<float>()[i], pixels[i]);
   }
   EXPECT_EQ(visible, 4 * 4);
 }
@@ -211,12 +211,12 @@ TEST(MaeTaskTest, PredictedPatchesAreMappedBackByTheirOwnStatistics) {
   options.samples = 1;
   const Evaluation evaluation = task.evaluate(*toy_loader(2, 2), options);
   const Reconstruction& made = evaluation.reconstructions.at(0);
-  const std::span<const float> in = made.input.data<float>();
-  const std::span<const float> out = made.predicted.data<float>();
+  const std::span<const float> in = made.picture("input").data<float>();
+  const std::span<const float> out = made.picture("prediction").data<float>();
   for (std::size_t row = 0; row < 8; row += 2) {
     for (std::size_t col = 0; col < 8; col += 2) {
       const std::size_t at = row * 8 + col;
-      if (made.masked.data<float>()[at] != 0.0F) continue;
+      if (made.picture("masked").data<float>()[at] != 0.0F) continue;
       EXPECT_NEAR(out[at + 9], (in[at] + in[at + 1] + in[at + 8] + in[at + 9]) / 4.0F, 1e-5F);
     }
   }

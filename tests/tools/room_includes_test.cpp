@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 using Rooms = std::set<std::string>;
 
 const std::map<std::string, Rooms>& allowed_rooms() {
-  static const Rooms everything{"core",  "io",    "image", "arch",   "kernels", "nn",  "data",
-                                "tasks", "train", "eval",  "report", "engine",  "onnx"};
+  static const Rooms everything{"core",  "io",    "image", "arch",   "kernels", "nn",   "data",
+                                "tasks", "train", "eval",  "report", "engine",  "onnx", "codebook"};
   static const std::map<std::string, Rooms> table{
       {"core", {}},
       {"io", {"core"}},
@@ -29,17 +29,20 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"arch", {"core"}},
       {"onnx", {"core", "io", "arch"}},
       {"kernels", {"core"}},
+      {"codebook", {"core", "io", "kernels"}},
       {"engine", {"core", "io", "image", "arch", "kernels"}},
       {"eval", {"core"}},
       {"capi", {"core", "engine", "eval", "image", "arch", "kernels"}},
       {"report", {"core", "io", "image", "eval"}},
       {"data", {"core", "io", "image"}},
       {"nn", {"core", "arch", "kernels"}},
-      {"tasks", {"core", "arch", "nn", "data", "eval", "image"}},
+      {"tasks", {"core", "arch", "nn", "data", "eval", "image", "codebook"}},
       {"train",
-       {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report"}},
+       {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report",
+        "codebook"}},
       {"app",
-       {"core", "io", "image", "arch", "onnx", "kernels", "data", "eval", "report", "engine"}},
+       {"core", "io", "image", "arch", "onnx", "kernels", "data", "eval", "report", "engine",
+        "codebook"}},
       {"torch", everything}};  // apps/conopa/torch
   return table;
 }

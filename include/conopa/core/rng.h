@@ -18,7 +18,10 @@ enum class RngPurpose : std::uint32_t {
   kMask = 7,
   kSample = 8,
   kTest = 9,
-  kPatchMask = 10
+  kPatchMask = 10,
+  kVisitOrder = 11,
+  kPrefix = 12,
+  kClusters = 13
 };
 
 /// One block of Philox 4x32-10: four random words out of a counter and a key, a pure function.

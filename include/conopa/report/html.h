@@ -40,13 +40,10 @@ struct ReportSample {
   std::vector<LabelProbability> top{};  ///< best first; the first three are shown
 };
 
-/// What a model that was trained to fill in masked patches makes of an image; pictures of any equal
-/// or different sizes, small ones are enlarged with sharp pixels.
+/// What a model that was trained to fill in or to continue images makes of one.
 struct ReconstructionSample {
-  image::Image input{};
-  image::Image masked{};     ///< what the model saw
-  image::Image predicted{};  ///< what it made of it
-  std::string name{};        ///< file name or index
+  std::vector<CaptionedImage> pictures{};  ///< side by side: input, what was seen, predictions
+  std::string name{};                      ///< file name or index
 };
 
 /// A section of its own for a study: text and warnings, charts side by side, then tables. Those

@@ -96,6 +96,21 @@ inline constexpr std::int64_t kMaxLabelledClasses = 30;
 [[nodiscard]] image::Image image_grid(const std::vector<image::Image>& images, std::int64_t columns,
                                       std::int64_t gap = 2);
 
+/// A picture with a word about it; small ones are enlarged with sharp pixels where they are shown.
+struct CaptionedImage {
+  std::string caption{};  ///< "input"
+  image::Image image{};
+};
+
+/// What a model continued: one row per image, its pictures from left to right (say input, prefix,
+/// prediction one step ahead, roll-out) in whole multiples of their size, at least `side_px` high.
+/// Captions are the page's business (see ReconstructionSample).
+/// @return RGBA on a transparent ground, as image_grid; empty without rows.
+/// @throws ShapeError unless every row has as many pictures as the first, none empty; ConfigError
+///         if side_px < 1.
+[[nodiscard]] image::Image rollout_grid(const std::vector<std::vector<CaptionedImage>>& rows,
+                                        std::int64_t side_px = 96);
+
 /// The class's name, or its number where names are missing.
 [[nodiscard]] std::string class_name(const std::vector<std::string>& names, std::int64_t index);
 

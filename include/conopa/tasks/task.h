@@ -34,13 +34,22 @@ struct StepOutput {
 
 using eval::SamplePrediction;
 
-/// What a masked auto-encoder made of one evaluated image: pictures as the model sees images,
-/// [C, H, W] float32, normalised; removed patches of `masked` are 0, the mean colour.
+/// A picture as the model sees images: [C, H, W] float32, normalised.
+struct CaptionedTensor {
+  std::string caption;  ///< "input", "masked", "prediction"
+  HostTensor pixels;
+};
+
+/// What a model that fills in or continues images made of one evaluated image. Patches that it was
+/// not given are 0, the mean colour, in the picture of what it saw; predictions hold the patches
+/// that it was given.
 struct Reconstruction {
-  std::int64_t index = 0;  ///< in the dataset
-  HostTensor input;
-  HostTensor masked;
-  HostTensor predicted;  ///< with the visible patches of the input
+  std::int64_t index = 0;                 ///< in the dataset
+  std::vector<CaptionedTensor> pictures;  ///< side by side in reports
+
+  /// The picture with that caption.
+  /// @throws std::out_of_range if there is none.
+  [[nodiscard]] const HostTensor& picture(std::string_view caption) const;
 };
 
 /// Numbers of one evaluation; which ones is the task's choice.
