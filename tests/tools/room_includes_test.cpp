@@ -20,12 +20,13 @@ namespace fs = std::filesystem;
 using Rooms = std::set<std::string>;
 
 const std::map<std::string, Rooms>& allowed_rooms() {
-  static const Rooms everything{"core",  "io",    "image", "arch",   "kernels", "nn",  "data",
-                                "tasks", "train", "eval",  "report", "engine",  "onnx"};
+  static const Rooms everything{"core",  "io",    "image", "arch",   "kernels", "nn",   "data",
+                                "tasks", "train", "eval",  "report", "engine",  "onnx", "text"};
   static const std::map<std::string, Rooms> table{
       {"core", {}},
       {"io", {"core"}},
       {"image", {"core"}},
+      {"text", {"core", "io"}},
       {"arch", {"core"}},
       {"onnx", {"core", "io", "arch"}},
       {"kernels", {"core"}},
@@ -35,11 +36,12 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"report", {"core", "io", "image", "eval"}},
       {"data", {"core", "io", "image"}},
       {"nn", {"core", "arch", "kernels"}},
-      {"tasks", {"core", "arch", "nn", "data", "eval", "image"}},
+      {"tasks", {"core", "arch", "nn", "data", "eval", "image", "text"}},
       {"train",
-       {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report"}},
+       {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report", "text"}},
       {"app",
-       {"core", "io", "image", "arch", "onnx", "kernels", "data", "eval", "report", "engine"}},
+       {"core", "io", "image", "arch", "onnx", "kernels", "data", "eval", "report", "engine",
+        "text"}},
       {"torch", everything}};  // apps/conopa/torch
   return table;
 }
