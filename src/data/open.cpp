@@ -21,25 +21,36 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 5> kEvalSplits = {"val", "valid", "validation", "test",
                                                          "eval"};
 
-// Whether a folder holds IDX or list files, told by their names.
+bool is_list(DataKind kind) { return kind == DataKind::kList || kind == DataKind::kCaptions; }
+
+ListContent content_of(DataKind kind) {
+  return kind == DataKind::kCaptions ? ListContent::kCaptions : ListContent::kLabels;
+}
+
+DataKind kind_of_list(const fs::path& path) {
+  return is_caption_list(path) ? DataKind::kCaptions : DataKind::kList;
+}
+
+// Whether a folder holds IDX or list files, told by their names; of lists the first name counts.
 DataKind kind_of_files(const fs::path& folder) {
+  fs::path list;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (name.find("-images") != std::string::npos && name.find("idx") != std::string::npos) {
       return DataKind::kIdx;
     }
-    if (list_format_of(entry.path())) return DataKind::kList;
+    if (list_format_of(entry.path()) && (list.empty() || entry.path() < list)) list = entry.path();
   }
-  return DataKind::kAuto;
+  return list.empty() ? DataKind::kAuto : kind_of_list(list);
 }
 
 std::string eval_split_name(DataKind kind, const fs::path& path) {
-  if (kind != DataKind::kImageFolder && kind != DataKind::kList) return "test";
-  const bool is_list = kind == DataKind::kList;
-  const std::vector<std::string> listed = is_list ? list_splits(path) : std::vector<std::string>();
+  if (kind != DataKind::kImageFolder && !is_list(kind)) return "test";
+  const std::vector<std::string> listed =
+      is_list(kind) ? list_splits(path, content_of(kind)) : std::vector<std::string>();
   for (const std::string_view name : kEvalSplits) {
-    const bool present = is_list ? std::binary_search(listed.begin(), listed.end(), name)
-                                 : fs::is_directory(path / name);
+    const bool present = is_list(kind) ? std::binary_search(listed.begin(), listed.end(), name)
+                                       : fs::is_directory(path / name);
     if (present) return std::string(name);
   }
   return "val";  // opening it tells what exists instead
@@ -50,8 +61,8 @@ std::string settle_split(const DataOptions& options, Split split, DataKind kind,
   if (split == Split::kTrain) return options.train_split;
   if (options.eval_split != "auto") return options.eval_split;
   // A list of its own for evaluation needs no split column.
-  const bool own_list = kind == DataKind::kList && !options.eval_path.empty() &&
-                        fs::is_regular_file(path) && list_splits(path).empty();
+  const bool own_list = is_list(kind) && !options.eval_path.empty() && fs::is_regular_file(path) &&
+                        list_splits(path, content_of(kind)).empty();
   return own_list ? "all" : eval_split_name(kind, path);
 }
 
@@ -68,6 +79,11 @@ std::unique_ptr<Dataset> open_kind(DataKind kind, const fs::path& path, const st
       return open_image_folder(path, split, classes);
     case DataKind::kList:
       return open_list(path, split, classes);
+    case DataKind::kCaptions:
+      if (classes.num_classes > 0 || !classes.names.empty()) {
+        throw ConfigError("data", "captions have no classes; remove num_classes and class_names");
+      }
+      return open_captions(path, split);
     case DataKind::kAuto:
       break;
   }
@@ -82,6 +98,9 @@ ClassOptions class_options(const DataOptions& options) {
 // Evaluation data that lies elsewhere must count its classes as training does.
 std::unique_ptr<Dataset> open_elsewhere(const DataOptions& options, DataKind kind,
                                         const std::string& split) {
+  if (kind == DataKind::kCaptions) {
+    return open_kind(kind, options.eval_path, split, class_options(options));
+  }
   const DataKind train_kind =
       options.kind == DataKind::kAuto ? detect_kind(options.path) : options.kind;
   const std::unique_ptr<Dataset> train =
@@ -154,7 +173,7 @@ DataKind detect_kind(const std::string& text) {
     throw IoError(text, "expected a dataset, found nothing; check data.path");
   }
   if (!fs::is_directory(path)) {
-    if (list_format_of(path)) return DataKind::kList;
+    if (list_format_of(path)) return kind_of_list(path);
     throw FormatError(text,
                       "expected a folder or a .csv, .tsv or .jsonl list, found another file; "
                       "set data.kind");

@@ -15,7 +15,7 @@
 namespace conopa::data {
 
 /// How a dataset is stored. kAuto looks at the path.
-enum class DataKind { kAuto, kIdx, kCifar10, kCifar100, kImageFolder, kList };
+enum class DataKind { kAuto, kIdx, kCifar10, kCifar100, kImageFolder, kList, kCaptions };
 
 /// What a broken image does.
 enum class OnError {
@@ -74,8 +74,8 @@ struct OpenedDataset {
 
 template <>
 struct conopa::EnumNames<conopa::data::DataKind> {
-  static constexpr std::array<std::string_view, 6> kNames = {"auto",     "idx",          "cifar10",
-                                                             "cifar100", "image_folder", "list"};
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "auto", "idx", "cifar10", "cifar100", "image_folder", "list", "captions"};
 };
 template <>
 struct conopa::EnumNames<conopa::data::OnError> {
