@@ -10,6 +10,7 @@
 #include "conopa/data/idx.h"
 #include "conopa/data/image_folder.h"
 #include "conopa/data/list.h"
+#include "conopa/data/mixture.h"
 #include "conopa/data/subset.h"
 #include "data/io_errors.h"
 
@@ -136,25 +137,85 @@ std::shared_ptr<const Dataset> limited(std::shared_ptr<const Dataset> dataset, s
   return std::make_shared<Subset>(std::move(dataset), std::move(kept));
 }
 
+void validate_mixture(const DataOptions& options) {
+  const std::size_t sources = options.mixture.size();
+  if (!options.path.empty()) {
+    throw ConfigError("data", "path and mixture exclude each other; add the path to the mixture");
+  }
+  for (const std::string& source : options.mixture) {
+    if (source.empty()) throw ConfigError("data", "a path of the mixture is empty");
+  }
+  const MixturePlan plan{.sizes = std::vector<std::int64_t>(sources, 1),
+                         .weights = options.mixture_weights.empty()
+                                        ? std::vector<double>(sources, 1.0)
+                                        : options.mixture_weights,
+                         .epoch = options.mixture_epoch};
+  plan.validate();
+}
+
+// One source of a mixture as a dataset of its own.
+DataOptions source_options(const DataOptions& options, const std::string& path) {
+  DataOptions one = options;
+  one.path = path;
+  one.mixture.clear();
+  one.mixture_weights.clear();
+  one.mixture_epoch = 0;
+  return one;
+}
+
+OpenedDataset open_one(const DataOptions& options, Split split,
+                       const std::shared_ptr<BrokenFiles>& broken);
+
+OpenedDataset open_mixture(const DataOptions& options, const std::shared_ptr<BrokenFiles>& broken) {
+  OpenedDataset out;
+  out.broken = broken;
+  std::vector<std::shared_ptr<const Dataset>> sources;
+  for (const std::string& path : options.mixture) {
+    OpenedDataset source = open_one(source_options(options, path), Split::kTrain, broken);
+    if (sources.empty()) {
+      out.kind = source.kind;
+      out.split = source.split;
+    }
+    out.mixture.sizes.push_back(source.dataset->size());
+    out.mixture.weights.push_back(options.mixture_weights.empty()
+                                      ? static_cast<double>(source.dataset->size())
+                                      : options.mixture_weights[sources.size()]);
+    sources.push_back(std::move(source.dataset));
+  }
+  out.mixture.epoch = options.mixture_epoch;
+  out.dataset = std::make_shared<MixtureDataset>(std::move(sources));
+  return out;
+}
+
 }  // namespace
 
 void DataOptions::visit(FieldVisitor& v) {
   enum_field(v, "kind", kind, "storage format; auto looks at the path");
   v.field("path", path, "folder or list file of the dataset");
+  v.field("mixture", mixture, "paths of several sources to train on, instead of path");
+  v.field("mixture_weights", mixture_weights, "share of each source; empty = by size");
+  v.field("mixture_epoch", mixture_epoch, "images of an epoch of the mixture; 0 = all of it");
   v.field("eval_path", eval_path, "where the evaluation split lies if elsewhere");
   v.field("train_split", train_split, "name of the training split");
   v.field("eval_split", eval_split, "name of the evaluation split; auto = val, test, ...");
   enum_field(v, "on_error", on_error, "broken images: stop with an error, or skip and list them");
   v.field("num_classes", num_classes, "0 = as the data has it");
   v.field("class_names", class_names, "names in class order; empty = as the data has them");
-  v.field("limit", limit, "training samples to keep; 0 = all");
+  v.field("limit", limit, "training samples to keep, of each source of a mixture; 0 = all");
   v.field("eval_limit", eval_limit, "evaluation samples to keep; 0 = all");
   enum_field(v, "limit_mode", limit_mode, "which samples a limit keeps");
   v.field("limit_seed", limit_seed, "seed of the balanced choice");
 }
 
 void DataOptions::validate() const {
-  if (path.empty()) throw ConfigError("data", "path is missing; set data.path to the dataset");
+  if (mixture.empty()) {
+    if (path.empty()) throw ConfigError("data", "path is missing; set data.path to the dataset");
+    if (!mixture_weights.empty() || mixture_epoch != 0) {
+      throw ConfigError("data", "mixture_weights and mixture_epoch need a mixture; list its paths");
+    }
+  } else {
+    validate_mixture(*this);
+  }
   if (train_split.empty() || eval_split.empty()) {
     throw ConfigError("data", "splits must have a name; 'all' takes everything");
   }
@@ -191,8 +252,10 @@ DataKind detect_kind(const std::string& text) {
   return kind == DataKind::kAuto ? DataKind::kImageFolder : kind;
 }
 
-OpenedDataset open_dataset(const DataOptions& options, Split split) {
-  options.validate();
+namespace {
+
+OpenedDataset open_one(const DataOptions& options, Split split,
+                       const std::shared_ptr<BrokenFiles>& broken) {
   const bool elsewhere = split == Split::kEval && !options.eval_path.empty();
   const std::string& path = elsewhere ? options.eval_path : options.path;
   OpenedDataset out;
@@ -204,13 +267,22 @@ OpenedDataset open_dataset(const DataOptions& options, Split split) {
   });
   dataset = limited(std::move(dataset), split == Split::kTrain ? options.limit : options.eval_limit,
                     options);
-  auto broken = std::make_shared<BrokenFiles>();
   if (options.on_error == OnError::kSkip) {
     dataset = std::make_shared<SkipBroken>(std::move(dataset), broken);
   }
   out.dataset = std::move(dataset);
-  out.broken = std::move(broken);
+  out.broken = broken;
   return out;
+}
+
+}  // namespace
+
+OpenedDataset open_dataset(const DataOptions& options, Split split) {
+  options.validate();
+  const auto broken = std::make_shared<BrokenFiles>();
+  if (options.mixture.empty()) return open_one(options, split, broken);
+  if (split == Split::kTrain) return open_mixture(options, broken);
+  return open_one(source_options(options, options.mixture.front()), split, broken);
 }
 
 }  // namespace conopa::data
