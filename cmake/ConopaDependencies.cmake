@@ -41,6 +41,7 @@ find_package(PkgConfig REQUIRED)
 # Prefixes that no user's own pkg_check_modules takes.
 pkg_check_modules(CONOPA_LIBWEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(CONOPA_LIBEXIF REQUIRED IMPORTED_TARGET libexif)
+pkg_check_modules(CONOPA_LIBUTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 
 if(CONOPA_TRAIN)
   find_package(Torch REQUIRED)

@@ -23,6 +23,7 @@
 #include "conopa/data/list.h"
 #include "conopa/data/open.h"
 #include "conopa/data/scan.h"
+#include "data_captions.h"
 #include "data_export.h"
 
 namespace conopa::app {
@@ -45,6 +46,7 @@ struct Options {
 struct Part {
   data::OpenedDataset opened;
   std::string path;
+  std::vector<std::string> sources;  ///< paths of a mixture
 };
 
 /// The `[data]` table of a recipe; its other tables are not looked at.
@@ -65,8 +67,10 @@ data::DataOptions read_recipe(const Options& options) {
 
 // The splits that a dataset has on disk.
 std::vector<std::string> find_splits(data::DataKind kind, const std::filesystem::path& path) {
-  if (kind == data::DataKind::kList) {
-    std::vector<std::string> names = data::list_splits(path);
+  if (kind == data::DataKind::kList || kind == data::DataKind::kCaptions) {
+    std::vector<std::string> names =
+        data::list_splits(path, kind == data::DataKind::kCaptions ? data::ListContent::kCaptions
+                                                                  : data::ListContent::kLabels);
     return names.empty() ? std::vector<std::string>{"all"} : names;
   }
   if (kind != data::DataKind::kImageFolder) return {"train", "test"};
@@ -84,9 +88,14 @@ std::vector<Part> open_recipe(const Options& options) {
   data::DataOptions data = read_recipe(options);
   data.on_error = data::OnError::kError;  // `skip` would hide what is broken
   std::vector<Part> parts;
-  parts.push_back({data::open_dataset(data, data::Split::kTrain), data.path});
+  parts.push_back(
+      {data::open_dataset(data, data::Split::kTrain),
+       data.mixture.empty() ? data.path : fmt::format("{}", fmt::join(data.mixture, " + ")),
+       data.mixture});
+  const std::string& own = data.mixture.empty() ? data.path : data.mixture.front();
   parts.push_back({data::open_dataset(data, data::Split::kEval),
-                   data.eval_path.empty() ? data.path : data.eval_path});
+                   data.eval_path.empty() ? own : data.eval_path,
+                   {}});
   return parts;
 }
 
@@ -98,7 +107,7 @@ std::vector<Part> open_path(const Options& options) {
   for (const std::string& split :
        options.splits.empty() ? find_splits(data.kind, data.path) : options.splits) {
     data.train_split = split;
-    parts.push_back({data::open_dataset(data, data::Split::kTrain), data.path});
+    parts.push_back({data::open_dataset(data, data::Split::kTrain), data.path, {}});
   }
   return parts;
 }
@@ -117,6 +126,10 @@ data::DatasetSummary scan(const Context& context, const Options& options, const 
   data::DatasetSummary summary = data::scan_dataset(*part.opened.dataset, scan);
   if (progress) progress->clear();
   return summary;
+}
+
+std::string_view kind_name(const Part& part) {
+  return part.sources.empty() ? enum_name(part.opened.kind) : "mixture";
 }
 
 Json side_json(const data::SizeStats& side) {
@@ -138,18 +151,21 @@ Json to_json(const Part& part, const data::DatasetSummary& summary) {
   for (const data::BrokenFile& file : summary.broken) {
     broken.push_back({{"file", file.name}, {"error", file.error}});
   }
-  return {{"split", part.opened.split},
-          {"path", part.path},
-          {"kind", enum_name(part.opened.kind)},
-          {"images", summary.size},
-          {"good", summary.good},
-          {"classes", std::move(classes)},
-          {"width", side_json(summary.width)},
-          {"height", side_json(summary.height)},
-          {"channels", std::move(channels)},
-          {"mean", summary.mean},
-          {"std", summary.std},
-          {"broken", std::move(broken)}};
+  Json out{{"split", part.opened.split},
+           {"path", part.path},
+           {"kind", kind_name(part)},
+           {"images", summary.size},
+           {"good", summary.good},
+           {"classes", std::move(classes)},
+           {"width", side_json(summary.width)},
+           {"height", side_json(summary.height)},
+           {"channels", std::move(channels)},
+           {"mean", summary.mean},
+           {"std", summary.std},
+           {"broken", std::move(broken)}};
+  add_captions(out, *part.opened.dataset);
+  add_mixture(out, part.opened.mixture, part.sources);
+  return out;
 }
 
 std::string side_text(const data::SizeStats& side) {
@@ -174,9 +190,11 @@ void print_classes(const Part& part, const data::DatasetSummary& summary) {
 }
 
 void print(const Part& part, const data::DatasetSummary& summary) {
-  fmt::print("{} ({}), split {}\n", part.path, enum_name(part.opened.kind), part.opened.split);
+  fmt::print("{} ({}), split {}\n", part.path, kind_name(part), part.opened.split);
   fmt::print("  images    {}, {} broken\n", summary.size, summary.broken.size());
-  print_classes(part, summary);
+  if (part.opened.dataset->num_classes() > 0) print_classes(part, summary);
+  print_captions(*part.opened.dataset);
+  print_mixture(part.opened.mixture, part.sources);
   if (summary.good > 0) {
     std::vector<std::string> channels;
     for (const auto& [number, count] : summary.channel_counts) {
@@ -232,8 +250,11 @@ void add_data(CLI::App& root, Context& context) {
                       "recipe whose [data] table names the dataset");
   command->add_option("-s,--set", options->set, "override a recipe value, a.b=c (repeatable)")
       ->allow_extra_args(false);
-  command->add_option("--kind", options->kind, "auto, idx, cifar10, cifar100, image_folder or list")
-      ->check(CLI::IsMember({"auto", "idx", "cifar10", "cifar100", "image_folder", "list"}))
+  command
+      ->add_option("--kind", options->kind,
+                   "auto, idx, cifar10, cifar100, image_folder, list or captions")
+      ->check(
+          CLI::IsMember({"auto", "idx", "cifar10", "cifar100", "image_folder", "list", "captions"}))
       ->capture_default_str();
   command
       ->add_option("--split", options->splits,

@@ -45,6 +45,9 @@ data::OpenedDataset open_eval_data(const EvalOptions& options, const StoredModel
   if (!options.split.empty()) data.eval_split = options.split;
   data::OpenedDataset opened = data::open_dataset(data, data::Split::kEval);
   const auto classes = std::ssize(opened.dataset->class_names());
+  if (classes == 0) {
+    throw FormatError(options.data, "expected labelled images, found captions; give classes");
+  }
   if (classes > model.spec.num_classes) {
     throw FormatError(options.data,
                       "the dataset has {} classes, the model {}; it was trained on other data",

@@ -24,6 +24,10 @@ BatchBuilder::BatchBuilder(std::shared_ptr<const Dataset> dataset,
                       "lower the batch or keep the last incomplete one",
                       options_.batch, sampler.epoch_size());
   }
+  if (options_.mixup.needs_targets() && dataset_->num_classes() == 0) {
+    throw ConfigError("loader",
+                      "mixing and label smoothing need classes, the data has none; turn them off");
+  }
   const auto batch = static_cast<std::size_t>(std::min(options_.batch, sampler.epoch_size()));
   pool_ = BufferPool::create(batch * static_cast<std::size_t>(image_floats_),
                              static_cast<std::size_t>(options_.prefetch) + 2);
@@ -44,6 +48,7 @@ std::shared_ptr<BatchSlot> BatchBuilder::start(std::shared_ptr<const EpochPlan> 
   slot->images = pool_->take();
   slot->labels.resize(static_cast<std::size_t>(slot->count));
   slot->indices.resize(static_cast<std::size_t>(slot->count));
+  if (dataset_->has_captions()) slot->captions.resize(static_cast<std::size_t>(slot->count));
   return slot;
 }
 
@@ -63,6 +68,9 @@ void BatchBuilder::fill(BatchSlot& slot, std::int64_t i) const {
   }
   slot.labels[static_cast<std::size_t>(i)] = sample.label;
   slot.indices[static_cast<std::size_t>(i)] = sample.index;
+  if (!slot.captions.empty()) {
+    slot.captions[static_cast<std::size_t>(i)] = dataset_->caption(sample.index);
+  }
 }
 
 Batch BatchBuilder::finish(BatchSlot& slot) const {
@@ -88,6 +96,7 @@ Batch BatchBuilder::finish(BatchSlot& slot) const {
                             std::as_bytes(pixels), std::move(slot.images));
   batch.labels = HostTensor::of<std::int64_t>(DType::kI64, {slot.count}, slot.labels);
   batch.indices = std::move(slot.indices);
+  batch.captions = std::move(slot.captions);
   return batch;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "conopa/data/loader.h"
@@ -27,6 +28,7 @@ struct BatchSlot {
   std::shared_ptr<float> images;
   std::vector<std::int64_t> labels;
   std::vector<std::int64_t> indices;
+  std::vector<std::string> captions;   ///< empty if the dataset has none
   std::atomic<bool> cancelled{false};  ///< nobody waits for it any more
 
   // The rest belongs to whoever schedules, under its lock.

@@ -36,13 +36,22 @@ FileDataset::FileDataset(std::filesystem::path root, PathTable paths,
   }
 }
 
+FileDataset::FileDataset(std::filesystem::path root, PathTable paths, PathTable captions)
+    : root_(std::move(root)), paths_(std::move(paths)), captions_(std::move(captions)) {
+  CONOPA_ASSERT(captions_.size() == paths_.size());
+  if (paths_.size() == 0) {
+    throw FormatError(root_.string(), "expected image files, found none; check the path and split");
+  }
+}
+
 Sample FileDataset::get(std::int64_t index) const {
   const std::int64_t found = label(index);  // checks the index
   return {.image = image::decode_file(root_ / paths_[index]), .label = found, .index = index};
 }
 
 std::int64_t FileDataset::label(std::int64_t index) const {
-  return labels_.at(static_cast<std::size_t>(index));
+  CONOPA_ASSERT(index >= 0 && index < size());
+  return labels_.empty() ? 0 : labels_[static_cast<std::size_t>(index)];
 }
 
 std::string FileDataset::name(std::int64_t index) const { return (root_ / paths_[index]).string(); }

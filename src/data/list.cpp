@@ -1,7 +1,6 @@
 #include "conopa/data/list.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,41 +11,12 @@
 #include "conopa/core/error.h"
 #include "conopa/core/nearest.h"
 #include "conopa/data/file_dataset.h"
-#include "conopa/io/mapped_file.h"
-#include "data/io_errors.h"
+#include "data/list_file.h"
 
 namespace conopa::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::int64_t kMaxBytes = std::int64_t{4} << 30;
-constexpr std::array<std::string_view, 4> kExtensions = {".csv", ".tsv", ".jsonl", ".ndjson"};
-
-/// One list file in memory.
-struct ListFile {
-  fs::path path;
-  std::vector<ListRow> rows;
-
-  [[nodiscard]] bool has_splits() const { return !rows.front().split.empty(); }
-};
-
-ListFile read_list(const fs::path& path) {
-  const std::optional<ListFormat> format = list_format_of(path);
-  if (!format) {
-    throw FormatError(path.string(), "expected a list named .csv, .tsv or .jsonl, found '{}'",
-                      path.extension().string());
-  }
-  return {path, parse_list(read_text_file(path, kMaxBytes), *format, path.string())};
-}
-
-std::optional<fs::path> file_of_split(const fs::path& folder, std::string_view split) {
-  for (const std::string_view extension : kExtensions) {
-    fs::path path = folder / (std::string(split) + std::string(extension));
-    if (fs::is_regular_file(path)) return path;
-  }
-  return std::nullopt;
-}
 
 /// The class numbers that label texts stand for.
 class LabelMap {
@@ -141,94 +111,28 @@ LabelMap map_labels(const std::vector<ListFile>& files, const ClassOptions& opti
                         "and {} names such as '{}'; state class_names",
                         numbers, rows - numbers, *words.begin());
     }
-    file_names.assign(words.begin(), words.end());
+    for (const std::string& word : words) file_names.push_back(word);
   }
   return {settle_class_names(where, options, 0, std::move(file_names)), /*numeric=*/false};
 }
 
-// The lists to read: the one to serve first, then the training one, which has a say on classes.
-std::vector<ListFile> read_lists(const fs::path& path, std::string_view split) {
-  std::vector<ListFile> files;
-  if (!fs::is_directory(path)) {
-    files.push_back(read_list(path));
-    return files;
-  }
-  const std::optional<fs::path> own = file_of_split(path, split);
-  if (!own) {
-    throw IoError(path.string(),
-                  "expected {}.csv, .tsv or .jsonl, found none; check data.path and "
-                  "the split",
-                  split);
-  }
-  files.push_back(read_list(*own));
-  const std::optional<fs::path> train = file_of_split(path, "train");
-  if (train && *train != *own) files.push_back(read_list(*train));
-  return files;
-}
-
-void require_split(const ListFile& list, std::string_view split) {
-  if (split == "all") return;
-  std::vector<std::string> known;
-  for (const ListRow& row : list.rows) {
-    if (row.split == split) return;
-    if (known.size() < 8 && std::find(known.begin(), known.end(), row.split) == known.end()) {
-      known.push_back(row.split);
-    }
-  }
-  throw FormatError(list.path.string(), "expected rows of split '{}'{}; found {}", split,
-                    did_you_mean(split, known), fmt::join(known, ", "));
-}
-
 }  // namespace
-
-std::optional<ListFormat> list_format_of(const fs::path& path) {
-  const std::string extension = path.extension().string();
-  if (extension == ".csv") return ListFormat::kCsv;
-  if (extension == ".tsv") return ListFormat::kTsv;
-  if (extension == ".jsonl" || extension == ".ndjson") return ListFormat::kJsonl;
-  return std::nullopt;
-}
 
 std::unique_ptr<Dataset> open_list(const fs::path& path, std::string_view split,
                                    const ClassOptions& classes) {
-  const std::vector<ListFile> files = read_lists(path, split);
+  const std::vector<ListFile> files = read_lists(path, split, ListContent::kLabels);
   const ListFile& own = files.front();
-  const bool one_file_per_split = fs::is_directory(path);
-  const bool takes_all = split == "all" || !own.has_splits();
-  if (!takes_all) require_split(own, split);
-  if (!own.has_splits() && !one_file_per_split && split != "train" && split != "all") {
-    throw FormatError(own.path.string(),
-                      "expected a split column to find split '{}', found none; "
-                      "set eval_path to a list of its own, or the split to 'all'",
-                      split);
-  }
   const LabelMap labels = map_labels(files, classes);
   PathTable paths;
   std::vector<std::int32_t> numbers;
   for (const ListRow& row : own.rows) {
     const std::int32_t number = labels.number(row, own.path);  // rows of other splits count too
-    if (!takes_all && row.split != split) continue;
+    if (!own.serves(row, split)) continue;
     paths.push_back(row.path);
     numbers.push_back(number);
   }
   return std::make_unique<FileDataset>(own.path.parent_path(), std::move(paths), std::move(numbers),
                                        labels.names());
-}
-
-std::vector<std::string> list_splits(const fs::path& path) {
-  return with_io_errors(path, [&]() -> std::vector<std::string> {
-    std::set<std::string> splits;
-    if (fs::is_directory(path)) {
-      for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
-        if (list_format_of(entry.path())) splits.insert(entry.path().stem().string());
-      }
-    } else {
-      for (const ListRow& row : read_list(path).rows) {
-        if (!row.split.empty()) splits.insert(row.split);
-      }
-    }
-    return {splits.begin(), splits.end()};
-  });
 }
 
 }  // namespace conopa::data

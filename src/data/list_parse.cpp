@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -18,6 +20,7 @@ using Json = nlohmann::json;
 struct Columns {
   std::optional<std::size_t> path;
   std::optional<std::size_t> label;
+  std::optional<std::size_t> caption;
   std::optional<std::size_t> split;
 };
 
@@ -35,10 +38,11 @@ bool names_path(std::string_view word) {
 bool names_label(std::string_view word) {
   return is_one_of(word, {"label", "class", "target", "category"});
 }
+bool names_caption(std::string_view word) { return is_one_of(word, {"caption", "text"}); }
 bool names_split(std::string_view word) { return is_one_of(word, {"split", "set", "subset"}); }
 
-// The columns a header row names, or nothing if the row is none.
-std::optional<Columns> header_columns(std::span<const std::string> fields) {
+// The columns that a row names; all empty if it is no header.
+Columns named_columns(std::span<const std::string> fields) {
   Columns columns;
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const std::string_view field = trimmed(fields[i]);
@@ -46,43 +50,79 @@ std::optional<Columns> header_columns(std::span<const std::string> fields) {
       columns.path = i;
     } else if (!columns.label && names_label(field)) {
       columns.label = i;
+    } else if (!columns.caption && names_caption(field)) {
+      columns.caption = i;
     } else if (!columns.split && names_split(field)) {
       columns.split = i;
     }
   }
-  return columns.path && columns.label ? std::optional(columns) : std::nullopt;
+  return columns;
+}
+
+bool has_content(const Columns& columns, ListContent content) {
+  return columns.path && (content == ListContent::kLabels ? columns.label : columns.caption);
+}
+
+// Without white space around it, line ends included.
+std::string trimmed_text(std::string_view text) {
+  constexpr std::string_view kWhite = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kWhite);
+  if (first == std::string_view::npos) return {};
+  return std::string(text.substr(first, text.find_last_not_of(kWhite) - first + 1));
 }
 
 std::string field_at(const DelimitedReader& reader, std::optional<std::size_t> column) {
   if (!column || *column >= reader.fields().size()) return {};
-  return std::string(trimmed(reader.fields()[*column]));
+  return trimmed_text(reader.fields()[*column]);
 }
 
-void require_row(const ListRow& row, std::string_view where) {
-  if (row.path.empty() || row.label.empty()) {
+void require_row(const ListRow& row, ListContent content, std::string_view where) {
+  if (content == ListContent::kCaptions) {
+    if (row.path.empty() || row.caption.empty()) {
+      throw FormatError(where, "expected path and caption on line {}, found {}", row.line,
+                        row.path.empty() ? "no path" : "an empty caption; remove the row");
+    }
+    require_utf8(row.caption, where, row.line);  // JSON may escape what is no text
+  } else if (row.path.empty() || row.label.empty()) {
     throw FormatError(where, "expected path and label on line {}, found no {}", row.line,
                       row.path.empty() ? "path" : "label");
   }
 }
 
-std::vector<ListRow> parse_delimited(std::string_view text, char delimiter,
-                                     std::string_view where) {
+// What a first row means; nothing if it is data already.
+std::optional<Columns> read_header(const DelimitedReader& reader, ListContent content,
+                                   std::string_view where) {
+  const Columns named = named_columns(reader.fields());
+  if (has_content(named, content)) return named;
+  const std::size_t found = reader.fields().size();
+  if (content == ListContent::kCaptions) {
+    throw FormatError(where,
+                      "expected column names with 'path' and 'caption' on line {}, found {} other "
+                      "fields; add a first row of names",
+                      reader.line(), found);
+  }
+  if (found < 2 || found > 3) {
+    throw FormatError(where,
+                      "expected path,label[,split] on line {}, found {} fields; name "
+                      "the columns in a first row if there are others",
+                      reader.line(), found);
+  }
+  return std::nullopt;
+}
+
+std::vector<ListRow> parse_delimited(std::string_view text, char delimiter, std::string_view where,
+                                     ListContent content) {
   std::vector<ListRow> rows;
-  Columns columns{.path = 0, .label = 1, .split = 2};
+  Columns columns{.path = 0, .label = 1, .caption = std::nullopt, .split = 2};
   std::size_t width = 0;  // fields of the first row; every other row has as many
   for (DelimitedReader reader(text, delimiter, where); reader.next();) {
     const std::size_t found = reader.fields().size();
     if (width == 0) {
       width = found;
-      const std::optional<Columns> named = header_columns(reader.fields());
-      if (named) columns = *named;
-      if (!named && (width < 2 || width > 3)) {
-        throw FormatError(where,
-                          "expected path,label[,split] on line {}, found {} fields; name "
-                          "the columns in a first row if there are others",
-                          reader.line(), found);
+      if (const std::optional<Columns> named = read_header(reader, content, where)) {
+        columns = *named;
+        continue;
       }
-      if (named) continue;
     }
     if (found != width) {
       throw FormatError(where,
@@ -93,8 +133,9 @@ std::vector<ListRow> parse_delimited(std::string_view text, char delimiter,
     ListRow row{.line = reader.line(),
                 .path = field_at(reader, columns.path),
                 .label = field_at(reader, columns.label),
+                .caption = field_at(reader, columns.caption),
                 .split = field_at(reader, columns.split)};
-    require_row(row, where);
+    require_row(row, content, where);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -113,7 +154,8 @@ std::string json_text(const Json& object, bool (*names)(std::string_view), std::
   return {};
 }
 
-std::vector<ListRow> parse_jsonl(std::string_view text, std::string_view where) {
+std::vector<ListRow> parse_jsonl(std::string_view text, std::string_view where,
+                                 ListContent content) {
   std::vector<ListRow> rows;
   for (LineReader lines(text); lines.next();) {
     if (trimmed(lines.line()).empty()) continue;
@@ -125,12 +167,18 @@ std::vector<ListRow> parse_jsonl(std::string_view text, std::string_view where) 
     }
     ListRow row{.line = lines.number(),
                 .path = json_text(object, names_path, where, lines.number()),
-                .label = json_text(object, names_label, where, lines.number()),
+                .label = {},
+                .caption = {},
                 .split = json_text(object, names_split, where, lines.number())};
+    if (content == ListContent::kLabels) {
+      row.label = json_text(object, names_label, where, lines.number());
+    } else {
+      row.caption = trimmed_text(json_text(object, names_caption, where, lines.number()));
+    }
     if (row.path.find('\0') != std::string::npos) {
       throw FormatError(where, "expected a path on line {}, found a NUL byte in it", row.line);
     }
-    require_row(row, where);
+    require_row(row, content, where);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -138,21 +186,52 @@ std::vector<ListRow> parse_jsonl(std::string_view text, std::string_view where) 
 
 }  // namespace
 
-std::vector<ListRow> parse_list(std::string_view text, ListFormat format, std::string_view where) {
+bool is_caption_list(const std::filesystem::path& path) {
+  constexpr std::size_t kHead = 64 << 10;
+  const std::optional<ListFormat> format = list_format_of(path);
+  if (!format) return false;
+  std::string head(kHead, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  LineReader lines(without_bom(head));
+  while (lines.next() && trimmed(lines.line()).empty()) continue;
+  std::vector<std::string> names;
+  if (*format == ListFormat::kJsonl) {
+    const Json object = Json::parse(lines.line(), nullptr, /*allow_exceptions=*/false);
+    if (!object.is_object()) return false;
+    for (const auto& [key, value] : object.items()) names.push_back(key);
+  } else {
+    try {
+      DelimitedReader reader(lines.line(), *format == ListFormat::kCsv ? ',' : '\t', "");
+      if (reader.next()) names = reader.fields();
+    } catch (const FormatError&) {  // whoever reads the whole list explains
+      return false;
+    }
+  }
+  const Columns columns = named_columns(names);
+  return has_content(columns, ListContent::kCaptions) && !columns.label;
+}
+
+std::vector<ListRow> parse_list(std::string_view text, ListFormat format, std::string_view where,
+                                ListContent content) {
   text = without_bom(text);
   std::vector<ListRow> rows;
   switch (format) {
     case ListFormat::kCsv:
-      rows = parse_delimited(text, ',', where);
+      rows = parse_delimited(text, ',', where, content);
       break;
     case ListFormat::kTsv:
-      rows = parse_delimited(text, '\t', where);
+      rows = parse_delimited(text, '\t', where, content);
       break;
     case ListFormat::kJsonl:
-      rows = parse_jsonl(text, where);
+      rows = parse_jsonl(text, where, content);
       break;
   }
-  if (rows.empty()) throw FormatError(where, "expected rows path,label[,split], found none");
+  if (rows.empty()) {
+    throw FormatError(where, "expected rows path,{}[,split], found none",
+                      content == ListContent::kLabels ? "label" : "caption");
+  }
   const auto has_split = [](const ListRow& row) { return !row.split.empty(); };
   if (!std::all_of(rows.begin(), rows.end(), has_split)) {
     const auto with = std::find_if(rows.begin(), rows.end(), has_split);

@@ -67,6 +67,18 @@ Sampler::Sampler(const SamplerOptions& options, std::span<const std::int64_t> la
   epoch_size_ = shard_size();
 }
 
+Sampler::Sampler(const SamplerOptions& options, MixturePlan mixture)
+    : options_(options), size_(mixture.epoch_draws()), mixture_(std::move(mixture)) {
+  options_.validate();
+  mixture_.validate();
+  if (size_ < 1) throw ConfigError("sampler", "the mixture holds no samples; check its paths");
+  if (options_.order != SampleOrder::kShuffled) {
+    throw ConfigError("sampler", "expected order 'shuffled' for a mixture, found '{}'",
+                      enum_name(options_.order));
+  }
+  epoch_size_ = shard_size();
+}
+
 std::int64_t Sampler::shard_size() const {
   const std::int64_t world = options_.world_size;
   if (options_.order == SampleOrder::kRepeated) {
@@ -96,6 +108,7 @@ EpochOrder Sampler::order(std::int64_t epoch) const {
 }
 
 std::vector<std::int64_t> Sampler::base_order(std::int64_t epoch) const {
+  if (!mixture_.empty()) return mixture_.order(options_.seed, epoch);
   switch (options_.order) {
     case SampleOrder::kBalanced:
       return balanced_order(epoch);

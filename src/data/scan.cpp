@@ -169,8 +169,10 @@ DatasetSummary scan_dataset(const Dataset& dataset, const ScanOptions& options) 
   summary.size = dataset.size();
   summary.good = static_cast<std::int64_t>(scan.tally.widths.size());
   summary.class_counts.resize(static_cast<std::size_t>(dataset.num_classes()));
-  for (const std::int64_t label : all_labels(dataset)) {
-    ++summary.class_counts[static_cast<std::size_t>(label)];
+  if (dataset.num_classes() > 0) {
+    for (const std::int64_t label : all_labels(dataset)) {
+      ++summary.class_counts[static_cast<std::size_t>(label)];
+    }
   }
   summary.channel_counts = scan.tally.channel_counts;
   summary.width = size_stats(scan.tally.widths);

@@ -208,6 +208,10 @@ void RunConfig::resolve(std::int64_t dataset_classes) {
     mae.validate_for(spec);
     return;
   }
+  if (dataset_classes == 0) {
+    throw ConfigError("data",
+                      "classification needs classes, the data has none; give labelled data");
+  }
   if (classes_from_data) spec.num_classes = dataset_classes;
   if (spec.num_classes < dataset_classes) {
     throw ConfigError("model", "num_classes must be at least the {} classes of the data, got {}",

@@ -13,7 +13,13 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string data_name(const RunConfig& config) {
-  return fs::path(config.data.path).filename().string();
+  if (config.data.mixture.empty()) return fs::path(config.data.path).filename().string();
+  std::string names;
+  for (const std::string& source : config.data.mixture) {
+    if (!names.empty()) names += '+';
+    names += fs::path(source).filename().string();
+  }
+  return names;
 }
 
 report::CardResult card_result(const FinishInput& input, std::string_view value,

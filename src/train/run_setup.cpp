@@ -18,9 +18,11 @@
 namespace conopa::train {
 namespace {
 
-data::Sampler make_sampler(data::SamplerOptions options, const data::Dataset& dataset,
+data::Sampler make_sampler(data::SamplerOptions options, const data::OpenedDataset& opened,
                            std::int64_t seed) {
+  const data::Dataset& dataset = *opened.dataset;
   options.seed = seed;
+  if (!opened.mixture.empty()) return {options, opened.mixture};
   if (options.order != data::SampleOrder::kBalanced) return {options, dataset.size()};
   const std::vector<std::int64_t> labels = data::all_labels(dataset);
   return {options, std::span(labels)};
@@ -41,14 +43,16 @@ std::unique_ptr<data::Loader> make_train_loader(const RunConfig& config, const R
                               .seed = config.train.seed,
                               .mixup = config.mixup};
   if (!config.mixup.mixes()) options.mixup = {};
-  const data::Dataset& dataset = *parts.train.dataset;
-  if (dataset.size() < config.train.batch) {
-    throw ConfigError("train", "batch must be at most the {} training images, got {}",
-                      dataset.size(), config.train.batch);
+  const data::OpenedDataset& opened = parts.train;
+  const std::int64_t images =
+      opened.mixture.empty() ? opened.dataset->size() : opened.mixture.epoch_draws();
+  if (images < config.train.batch) {
+    throw ConfigError("train", "batch must be at most the {} training images, got {}", images,
+                      config.train.batch);
   }
   auto loader = std::make_unique<data::Loader>(
-      parts.train.dataset, image::make_train_transform(config.augment),
-      make_sampler(config.sampler, dataset, config.train.seed), options);
+      opened.dataset, image::make_train_transform(config.augment),
+      make_sampler(config.sampler, opened, config.train.seed), options);
   if (loader->steps_per_epoch() < config.train.accumulate) {
     throw ConfigError("train", "an epoch holds {} micro-batches, a step needs {}",
                       loader->steps_per_epoch(), config.train.accumulate);

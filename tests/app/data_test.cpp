@@ -74,6 +74,42 @@ TEST_F(DataCommandTest, ReadsTheDatasetOfARecipe) {
   EXPECT_THAT(Json::parse(result.out)["splits"], SizeIs(2));
 }
 
+TEST_F(DataCommandTest, ShowsCaptionsAndTheirLengths) {
+  write_plain(dir_ / "d/c.csv",
+              "path,caption\ntrain/ant/1.png,\"an ant,\nbusy\"\nval/bee/1.png,una ñu\n");
+
+  const CommandResult text = run_command({"data", data_ + "/c.csv"});
+  const CommandResult json = run_command({"data", data_ + "/c.csv", "--json"});
+
+  ASSERT_EQ(text.code, 0) << text.error;
+  EXPECT_THAT(text.out, HasSubstr("(captions), split all"));
+  EXPECT_THAT(text.out, HasSubstr("2, 6 to 12 characters, median 12, mean 9.0"));
+  EXPECT_THAT(text.out, HasSubstr("    an ant, busy\n    una ñu\n"));
+  EXPECT_THAT(text.out, ::testing::Not(HasSubstr("classes")));
+  const Json captions = Json::parse(json.out)["splits"].at(0)["captions"];
+  EXPECT_EQ(captions["characters"]["max"], 12);
+  EXPECT_EQ(captions["first"][1], "una ñu");
+}
+
+TEST_F(DataCommandTest, ShowsTheSharesOfAMixture) {
+  write_plain(dir_ / "d/c.csv", "path,caption\nval/bee/1.png,a bee\n");
+  write_plain(dir_ / "r.toml", "[data]\nmixture = [\"" + data_ + "\", \"" + data_ +
+                                   "/c.csv\"]\nmixture_weights = [3, 1]\nmixture_epoch = 8\n");
+
+  const CommandResult text = run_command({"data", "--config", dir_ / "r.toml"});
+  const CommandResult json = run_command({"data", "--config", dir_ / "r.toml", "--json"});
+
+  ASSERT_EQ(text.code, 0) << text.error;
+  EXPECT_THAT(text.out, HasSubstr("mixture   8 images an epoch"));
+  EXPECT_THAT(text.out, HasSubstr("75.0 %  " + data_ + " (3 images, each 2.00 times an epoch)"));
+  const Json train = Json::parse(json.out)["splits"].at(0);
+  EXPECT_EQ(train["kind"], "mixture");
+  EXPECT_EQ(train["images"], 4);
+  EXPECT_EQ(train["mixture"]["sources"][1]["share"], 0.25);
+  EXPECT_EQ(train["captions"]["captions"], 1);
+  EXPECT_FALSE(Json::parse(json.out)["splits"].at(1).contains("mixture"));
+}
+
 TEST_F(DataCommandTest, ExplainsWrongUse) {
   write_plain(dir_ / "r.toml", "[data]\npaht = \"x\"\n");
 

@@ -20,12 +20,14 @@ namespace fs = std::filesystem;
 using Rooms = std::set<std::string>;
 
 const std::map<std::string, Rooms>& allowed_rooms() {
-  static const Rooms everything{"core",  "io",    "image", "arch",   "kernels", "nn",   "data",
-                                "tasks", "train", "eval",  "report", "engine",  "onnx", "codebook"};
+  static const Rooms everything{"core",   "io",     "image", "arch",     "kernels",
+                                "nn",     "data",   "tasks", "train",    "eval",
+                                "report", "engine", "onnx",  "codebook", "text"};
   static const std::map<std::string, Rooms> table{
       {"core", {}},
       {"io", {"core"}},
       {"image", {"core"}},
+      {"text", {"core", "io"}},
       {"arch", {"core"}},
       {"onnx", {"core", "io", "arch"}},
       {"kernels", {"core"}},
@@ -36,13 +38,13 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"report", {"core", "io", "image", "eval"}},
       {"data", {"core", "io", "image"}},
       {"nn", {"core", "arch", "kernels"}},
-      {"tasks", {"core", "arch", "nn", "data", "eval", "image", "codebook"}},
+      {"tasks", {"core", "arch", "nn", "data", "eval", "image", "codebook", "text"}},
       {"train",
        {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report",
-        "codebook"}},
+        "codebook", "text"}},
       {"app",
        {"core", "io", "image", "arch", "onnx", "kernels", "data", "eval", "report", "engine",
-        "codebook"}},
+        "codebook", "text"}},
       {"torch", everything}};  // apps/conopa/torch
   return table;
 }

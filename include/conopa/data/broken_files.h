@@ -51,6 +51,10 @@ class SkipBroken final : public Dataset {
   [[nodiscard]] std::string name(std::int64_t index) const override {
     return dataset_->name(index);
   }
+  [[nodiscard]] bool has_captions() const noexcept override { return dataset_->has_captions(); }
+  [[nodiscard]] std::string_view caption(std::int64_t index) const override {
+    return dataset_->caption(index);
+  }
   [[nodiscard]] const std::vector<std::string>& class_names() const noexcept override {
     return dataset_->class_names();
   }

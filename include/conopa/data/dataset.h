@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "conopa/image/image.h"
@@ -11,7 +12,7 @@ namespace conopa::data {
 /// A decoded image with its class.
 struct Sample {
   image::Image image;
-  std::int64_t label = 0;  ///< 0 ≤ label < number of classes
+  std::int64_t label = 0;  ///< 0 ≤ label < number of classes; 0 if there are none
   std::int64_t index = 0;  ///< where it stands in the dataset asked; see SkipBroken for exceptions
 };
 
@@ -35,7 +36,13 @@ class Dataset {
   /// What to call a sample in messages: its file, or "file[place]".
   [[nodiscard]] virtual std::string name(std::int64_t index) const = 0;
 
-  /// One name per class; their number is the number of classes.
+  /// Whether samples have captions.
+  [[nodiscard]] virtual bool has_captions() const noexcept { return false; }
+  /// The caption of a sample, UTF-8, as long as the dataset lives; empty if it has none.
+  [[nodiscard]] virtual std::string_view caption(std::int64_t /*index*/) const { return {}; }
+
+  /// One name per class; their number is the number of classes. None if the data has no classes;
+  /// every label is 0 then.
   [[nodiscard]] virtual const std::vector<std::string>& class_names() const noexcept = 0;
 
   [[nodiscard]] std::int64_t num_classes() const noexcept {

@@ -10,7 +10,7 @@
 
 namespace conopa::data {
 
-/// Many short strings in one block of memory: 14 million paths cost their bytes plus 8 each.
+/// Many strings in one block of memory: 14 million paths cost their bytes plus 8 each.
 class PathTable {
  public:
   void push_back(std::string_view path);
@@ -24,8 +24,8 @@ class PathTable {
   std::vector<std::size_t> ends_;
 };
 
-/// Labelled image files; the form image folders and lists are read into. Files are opened when a
-/// sample is asked for.
+/// Image files with labels or captions; the form image folders and lists are read into. Files are
+/// opened when a sample is asked for.
 class FileDataset final : public Dataset {
  public:
   /// @param root    folder that relative paths start from.
@@ -34,10 +34,19 @@ class FileDataset final : public Dataset {
   FileDataset(std::filesystem::path root, PathTable paths, std::vector<std::int32_t> labels,
               std::vector<std::string> class_names);
 
+  /// Files with captions instead of classes.
+  /// @param captions one per path.
+  /// @throws FormatError if there are no files.
+  FileDataset(std::filesystem::path root, PathTable paths, PathTable captions);
+
   [[nodiscard]] std::int64_t size() const noexcept override { return paths_.size(); }
   [[nodiscard]] Sample get(std::int64_t index) const override;
   [[nodiscard]] std::int64_t label(std::int64_t index) const override;
   [[nodiscard]] std::string name(std::int64_t index) const override;
+  [[nodiscard]] bool has_captions() const noexcept override { return captions_.size() > 0; }
+  [[nodiscard]] std::string_view caption(std::int64_t index) const override {
+    return has_captions() ? captions_[index] : std::string_view();
+  }
   [[nodiscard]] const std::vector<std::string>& class_names() const noexcept override {
     return class_names_;
   }
@@ -45,7 +54,8 @@ class FileDataset final : public Dataset {
  private:
   std::filesystem::path root_;
   PathTable paths_;
-  std::vector<std::int32_t> labels_;
+  PathTable captions_;                // empty, or one per path
+  std::vector<std::int32_t> labels_;  // empty if there are no classes
   std::vector<std::string> class_names_;
 };
 

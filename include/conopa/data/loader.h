@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "conopa/core/fields.h"
@@ -40,6 +41,7 @@ struct Batch {
   HostTensor labels;                  ///< [B], int64; of the unmixed images
   HostTensor targets;                 ///< [B, K], float32; empty unless mixup or smoothing is on
   std::vector<std::int64_t> indices;  ///< [B], places in the dataset, after replacements
+  std::vector<std::string> captions;  ///< [B]; empty if the dataset has none
 
   [[nodiscard]] std::int64_t size() const noexcept {
     return static_cast<std::int64_t>(indices.size());
@@ -61,7 +63,8 @@ struct Batch {
 /// thread; destruction in the middle of an epoch waits for the samples in work only.
 class Loader {
  public:
-  /// @throws ConfigError for bad options or if an epoch would hold no batch.
+  /// @throws ConfigError for bad options, mixing of data without classes, or if an epoch would hold
+  ///   no batch.
   Loader(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const image::Transform> transform,
          Sampler sampler, const LoaderOptions& options);
   ~Loader();

@@ -11,11 +11,12 @@
 #include "conopa/data/broken_files.h"
 #include "conopa/data/class_names.h"
 #include "conopa/data/dataset.h"
+#include "conopa/data/mixture.h"
 
 namespace conopa::data {
 
 /// How a dataset is stored. kAuto looks at the path.
-enum class DataKind { kAuto, kIdx, kCifar10, kCifar100, kImageFolder, kList };
+enum class DataKind { kAuto, kIdx, kCifar10, kCifar100, kImageFolder, kList, kCaptions };
 
 /// What a broken image does.
 enum class OnError {
@@ -36,7 +37,13 @@ enum class Split { kTrain, kEval };
 struct DataOptions {
   DataKind kind = DataKind::kAuto;
   std::string path = {};
-  std::string eval_path = {};  ///< where the evaluation split lies if elsewhere
+  /// Paths of several sources to train on, instead of `path`; each is opened as it would be alone,
+  /// with its own kind, limit included. Classes count only if all sources have the same. Without
+  /// eval_path the first source has the evaluation split.
+  std::vector<std::string> mixture = {};
+  std::vector<double> mixture_weights = {};  ///< one per source; empty = their sizes
+  std::int64_t mixture_epoch = 0;            ///< images of an epoch; 0 = all sources together
+  std::string eval_path = {};                ///< where the evaluation split lies if elsewhere
   std::string train_split = "train";
   /// `auto` takes the first that exists of val, valid, validation, test, eval (IDX, CIFAR: test).
   std::string eval_split = "auto";
@@ -58,8 +65,9 @@ struct OpenedDataset {
   std::shared_ptr<const Dataset> dataset;
   /// Filled while samples are read if the policy is kSkip; never null.
   std::shared_ptr<const BrokenFiles> broken;
-  DataKind kind = DataKind::kAuto;
-  std::string split;  ///< the name found for it
+  DataKind kind = DataKind::kAuto;  ///< of a mixture, that of its first source
+  std::string split;                ///< the name found for it
+  MixturePlan mixture = {};         ///< for the sampler; empty unless the data is a mixture
 };
 
 /// Opens one split of the dataset that a recipe describes: format, classes, limit, broken images.
@@ -74,8 +82,8 @@ struct OpenedDataset {
 
 template <>
 struct conopa::EnumNames<conopa::data::DataKind> {
-  static constexpr std::array<std::string_view, 6> kNames = {"auto",     "idx",          "cifar10",
-                                                             "cifar100", "image_folder", "list"};
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "auto", "idx", "cifar10", "cifar100", "image_folder", "list", "captions"};
 };
 template <>
 struct conopa::EnumNames<conopa::data::OnError> {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "conopa/core/fields.h"
+#include "conopa/data/mixture.h"
 
 namespace conopa::data {
 
@@ -89,6 +90,10 @@ class Sampler {
   /// @throws ConfigError for bad options or no samples.
   Sampler(const SamplerOptions& options, std::span<const std::int64_t> labels);
 
+  /// The order of a mixture of sources, as places in their MixtureDataset.
+  /// @throws ConfigError for bad options or an order that is not kShuffled.
+  Sampler(const SamplerOptions& options, MixturePlan mixture);
+
   /// @complexity O(size) time and memory (8 bytes per sample).
   [[nodiscard]] EpochOrder order(std::int64_t epoch) const;
 
@@ -104,6 +109,7 @@ class Sampler {
   SamplerOptions options_;
   std::int64_t size_ = 0;
   std::vector<std::vector<std::int64_t>> members_;  // kBalanced: samples of each class that has any
+  MixturePlan mixture_;  // empty unless samples come from several sources
   std::int64_t epoch_size_ = 0;
 };
 

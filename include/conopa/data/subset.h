@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "conopa/data/dataset.h"
@@ -23,6 +24,10 @@ class Subset final : public Dataset {
   [[nodiscard]] Sample get(std::int64_t index) const override;
   [[nodiscard]] std::int64_t label(std::int64_t index) const override;
   [[nodiscard]] std::string name(std::int64_t index) const override;
+  [[nodiscard]] bool has_captions() const noexcept override { return dataset_->has_captions(); }
+  [[nodiscard]] std::string_view caption(std::int64_t index) const override {
+    return dataset_->caption(source(index));
+  }
   [[nodiscard]] const std::vector<std::string>& class_names() const noexcept override {
     return dataset_->class_names();
   }

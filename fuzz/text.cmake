@@ -1,0 +1,1 @@
+conopa_fuzz(clip_vocabulary text)
