@@ -29,6 +29,8 @@ Json parse_object(std::string_view text, std::string_view where) {
     const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(error.byte, text.size()));
     throw FormatError(where, "expected JSON, found broken text on line {}, byte {}",
                       1 + std::count(text.begin(), end, '\n'), error.byte);
+  } catch (const Json::out_of_range&) {
+    throw FormatError(where, "expected JSON with numbers of double precision, found a larger one");
   }
 }
 

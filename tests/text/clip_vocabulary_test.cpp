@@ -132,6 +132,7 @@ TEST(ClipVocabularyTest, NamesTheBadEntryOfAVocabulary) {
   };
   EXPECT_THAT(error("{\n\"a\": 1,\n"), HasSubstr("line 3"));
   EXPECT_THAT(error("[1]"), HasSubstr("found array"));
+  EXPECT_THAT(error(R"({"a": 1e999})"), HasSubstr("found a larger one"));  // found by fuzzing
   EXPECT_THAT(error(R"({"a": -1})"), HasSubstr("for 'a', found -1"));
   EXPECT_THAT(error(R"({"a": 1048576})"), HasSubstr("0..1048575"));
   EXPECT_THAT(error(R"({"a": "x"})"), HasSubstr("found string"));
