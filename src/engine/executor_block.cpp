@@ -281,6 +281,7 @@ kernels::AttentionMask Executor::mask() const noexcept {
       return {.kind = MaskKind::kCausalFirstOpen};
     case arch::Mask::kSoftCausal:
       return {.kind = MaskKind::kSoftCausal, .alpha = static_cast<float>(model_.spec.mask_rate)};
+    case arch::Mask::kPrefixCausal:
     case arch::Mask::kBidirectional:
       break;
   }

@@ -92,6 +92,7 @@ Value masked_softmax(Graph& graph, const arch::EncoderSpec& spec, const Value& s
     return graph.add("Softmax", "weights", {x}, {{"axis", std::int64_t{-1}}});
   };
   switch (spec.mask) {
+    case arch::Mask::kPrefixCausal:  // without prefixes every key is visible
     case arch::Mask::kBidirectional:
       return softmax(scores);
     case arch::Mask::kSoftCausal: {

@@ -27,7 +27,7 @@ void read_positions(EncoderSpec& spec, const ForeignView& view) {
 void read_head(EncoderSpec& spec, const ForeignView& view) {
   const std::string head(names::kHead);
   spec.num_classes = read_classes(view);
-  spec.head_bias = spec.num_classes == 0 || view.has(head + ".bias");
+  if (spec.num_classes > 0) spec.head_bias = view.has(head + ".bias");
   const Shape* projection = view.shape(std::string(names::kProjection) + ".weight");
   spec.projection = projection != nullptr && projection->size() == 2 ? (*projection)[0] : 0;
   if (view.has(std::string(names::kHeadNorm) + ".running_mean")) spec.head_norm = HeadNorm::kBatch;

@@ -98,7 +98,7 @@ std::vector<NamingScheme> schemes() {
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
   const auto view = find_view(
       family(kName), tensors,
-      {std::string(names::kPatchWeight), std::string("patch_embed.norm.weight"),
+      {std::string(names::kPatchWeight), std::string(kPatchNormWeight),
        names::block(0, names::kNorm1) + ".bias", names::block(0, names::kUp) + ".weight"},
       {names::block(0, names::kQkv) + ".weight", std::string(names::kDecoderOut) + ".weight"});
   if (!view) return std::nullopt;

@@ -47,6 +47,7 @@ EncoderSpec make(std::string_view preset) {
   if (preset.ends_with("_pretrain")) {
     make_next_patch(spec);
     spec.decoder = Decoder::kCaption;
+    spec.decoder_mixer = Mixer::kAttention;
     spec.decoder_dim = 1024;
     spec.decoder_heads = 8;
     spec.decoder_vocabulary = 32000;
@@ -183,7 +184,7 @@ NamingScheme l3m() {
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
   const auto view =
       find_view(family(kName), tensors,
-                {std::string(names::kPatchWeight), std::string("patch_embed.norm.weight"),
+                {std::string(names::kPatchWeight), std::string(kPatchNormWeight),
                  names::block(0, names::kGate) + ".weight"},
                 {names::block(0, names::kQkv) + ".weight", std::string(names::kPosition),
                  std::string(names::kPoolQueries), std::string(names::kDecoderOut) + ".weight"});

@@ -23,6 +23,9 @@ namespace conopa::arch {
 /// Turns a spec into that of pre-training on next patches.
 void make_next_patch(EncoderSpec& spec);
 
+/// Norm behind the patch convolution: AIM has it, the other plain families do not.
+inline constexpr std::string_view kPatchNormWeight = "patch_embed.norm.weight";
+
 /// Sets dim, depth and heads of the size word ("tiny", "small", "base", "large") in a preset's
 /// name; other names leave the spec alone.
 void set_standard_size(EncoderSpec& spec, std::string_view preset);

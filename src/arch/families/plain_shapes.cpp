@@ -58,6 +58,7 @@ bool read_plain_shapes(EncoderSpec& spec, const TensorIndex& tensors, const Shap
       hidden->size() != 2 || position == nullptr || position->size() != 3) {
     return false;
   }
+  if (tensors.contains(kPatchNormWeight)) return false;
   std::int64_t depth = 0;
   while (tensors.contains(names::block(depth, names::kQkv) + ".weight")) ++depth;
   if (depth == 0) return false;

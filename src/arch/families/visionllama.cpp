@@ -110,6 +110,7 @@ bool read_decoder(EncoderSpec& spec, const ForeignView& view) {
 }
 
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
+  if (tensors.contains(kPatchNormWeight)) return std::nullopt;
   const std::string down = block0(names::kDown, ".weight");
   const auto view =
       find_view(family(kName), tensors, {std::string(names::kPatchWeight), down},
