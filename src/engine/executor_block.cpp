@@ -282,6 +282,7 @@ kernels::AttentionMask Executor::mask() const noexcept {
     case arch::Mask::kSoftCausal:
       return {.kind = MaskKind::kSoftCausal, .alpha = static_cast<float>(model_.spec.mask_rate)};
     case arch::Mask::kBidirectional:
+    case arch::Mask::kPrefixCausal:
       break;
   }
   return {};

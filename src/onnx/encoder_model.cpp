@@ -181,6 +181,9 @@ class EncoderWriter {
         return final_norm(mean(blocks_out), "norm");
       case arch::ReadOut::kNormMeanNorm:
         return final_norm(mean(final_norm(x, "norm")), "norm_again");
+      case arch::ReadOut::kAttention:
+      case arch::ReadOut::kEnd:
+        break;
     }
     throw std::logic_error("read-out without exporter");
   }

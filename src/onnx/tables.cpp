@@ -93,6 +93,7 @@ Value masked_softmax(Graph& graph, const arch::EncoderSpec& spec, const Value& s
   };
   switch (spec.mask) {
     case arch::Mask::kBidirectional:
+    case arch::Mask::kPrefixCausal:
       return softmax(scores);
     case arch::Mask::kSoftCausal: {
       if (spec.mask_rate == 1.0) return softmax(scores);
