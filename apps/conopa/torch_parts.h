@@ -21,11 +21,37 @@ struct TrainOptions {
   std::string data;
 };
 
+/// What was typed after `conopa probe`.
+struct ProbeCommand {
+  std::string model;
+  std::string data;
+  std::string recipe;
+  std::vector<std::string> set;  ///< key=value for the spec
+  std::string head = "attention";
+  std::string layers = "own";
+  std::string lr = "1e-4,3e-4,1e-3";
+  std::string weight_decay = "0.05,0.1";
+  std::int64_t epochs = 10;
+  double warmup = -1.0;
+  std::int64_t batch = 1024;
+  std::int64_t queries = 1;
+  std::string augment = "none";
+  std::string cache;
+  std::string dtype = "bf16";
+  std::string precision = "bf16";
+  std::string device = "auto";
+  std::int64_t threads = 0;
+  std::int64_t seed = 0;
+  std::string out;
+  bool force = false;
+};
+
 /// The parts of the command that need libtorch. They live in a program of their own, conopa-torch,
 /// so that commands which need none of them start without loading it: linking libtorch costs 0.4 s
 /// and 300 MB of mapped libraries per start.
 struct TorchParts {
   int (*train)(const Context& context, const TrainOptions& options);
+  int (*probe)(const Context& context, const ProbeCommand& options);
   std::unique_ptr<Network> (*network)(const StoredModel& model, const arch::EncoderSpec& spec,
                                       const EngineOptions& options);
 };

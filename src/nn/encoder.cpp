@@ -5,6 +5,8 @@
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "conopa/core/error.h"
 #include "conopa/core/rng.h"
 #include "conopa/nn/attention_pool.h"
@@ -99,7 +101,8 @@ Pass Encoder::make_pass(const at::Tensor& images, const ForwardOptions& options)
           .spec = spec_,
           .batch = images.size(0),
           .drop_path = options.drop_path.value_or(spec_.drop_path),
-          .mask_rate = options.mask_rate.value_or(spec_.mask_rate)};
+          .mask_rate = options.mask_rate.value_or(spec_.mask_rate),
+          .read_lists = {spec_.read_blocks}};
 }
 
 NormParameters Encoder::final_norm() const {
@@ -126,7 +129,7 @@ at::Tensor Encoder::read_tokens(const Stream& stream, const Pass& pass) const {
     return normalised(stream, pass).view({pass.batch, -1, spec_.dim});
   }
   const auto count = static_cast<double>(spec_.read_blocks.size());
-  at::Tensor average = stream.read / count;
+  at::Tensor average = stream.reads.front() / count;
   pass.keep("read_tokens", average);
   if (pass.captures()) static_cast<void>(normalised(stream, pass));
   return average.view({pass.batch, -1, spec_.dim});
@@ -222,6 +225,33 @@ at::Tensor Encoder::encode(const at::Tensor& images, const ForwardOptions& optio
   const AutocastScope autocast = autocast_of(images, options.exec);
   const Stream stream = run_blocks(images, blocks_.size(), pass);
   return normalised(stream, pass).view({pass.batch, -1, spec_.dim});
+}
+
+std::vector<at::Tensor> Encoder::encode_layers(const at::Tensor& images,
+                                               const std::vector<std::vector<std::int64_t>>& lists,
+                                               const ForwardOptions& options) const {
+  std::int64_t count = 0;  // blocks to run
+  for (const std::vector<std::int64_t>& list : lists) {
+    if (list.empty()) count = spec_.depth;
+    for (const std::int64_t block : list) {
+      if (block < 0 || block >= spec_.depth) {
+        throw ConfigError("layers", "expected blocks from 0 to {}, got {}", spec_.depth - 1, block);
+      }
+      count = std::max(count, block + 1);
+    }
+  }
+  Pass pass = make_pass(images, options);
+  pass.read_lists = lists;
+  const AutocastScope autocast = autocast_of(images, options.exec);
+  const Stream stream = run_blocks(images, static_cast<std::size_t>(count), pass);
+  std::vector<at::Tensor> out;
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    const at::Tensor rows = lists[i].empty()
+                                ? normalised(stream, pass)
+                                : stream.reads[i] / static_cast<double>(lists[i].size());
+    out.push_back(rows.view({pass.batch, -1, spec_.dim}));
+  }
+  return out;
 }
 
 std::vector<at::Tensor> Encoder::feature_maps(const at::Tensor& images,

@@ -143,12 +143,21 @@ Encoder::Stream Encoder::run_blocks(const at::Tensor& images, std::size_t count,
       block.run(stream.x, stream.pending, pass);
     }
     add_conditional(blocks_[i], stream, pass);
-    if (std::ranges::find(spec_.read_blocks, blocks_[i].index) != spec_.read_blocks.end()) {
-      const at::Tensor out = add_branch(stream.x, stream.pending);
-      stream.read = stream.read.defined() ? stream.read + out : out;
-    }
+    sum_reads(blocks_[i].index, stream, pass);
   }
   return stream;
+}
+
+void Encoder::sum_reads(std::int64_t block, Stream& stream, const Pass& pass) {
+  at::Tensor out;
+  stream.reads.resize(pass.read_lists.size());
+  for (std::size_t i = 0; i < stream.reads.size(); ++i) {
+    const std::vector<std::int64_t>& list = pass.read_lists[i];
+    if (std::ranges::find(list, block) == list.end()) continue;
+    if (!out.defined()) out = add_branch(stream.x, stream.pending);
+    at::Tensor& sum = stream.reads[i];
+    sum = sum.defined() ? sum + out : out;
+  }
 }
 
 }  // namespace conopa::nn

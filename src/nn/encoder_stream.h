@@ -7,7 +7,7 @@ namespace conopa::nn {
 struct Encoder::Stream {
   at::Tensor x;          ///< rows [B·N, D]
   Branch pending;        ///< to be added by the next norm
-  at::Tensor read = {};  ///< sum of the outputs of spec.read_blocks so far
+  std::vector<at::Tensor> reads = {};  ///< sums of the outputs of each of pass.read_lists so far
 };
 
 }  // namespace conopa::nn

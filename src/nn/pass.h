@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "conopa/nn/encoder.h"
 #include "conopa/nn/torch_compat.h"
@@ -28,6 +29,7 @@ struct Pass {
   Rotation rotation = {};               ///< of the sequence
   const StageTables* tables = nullptr;  ///< of the stage; null: no map (decoders)
   std::string_view name_prefix = {};    ///< of what the blocks capture
+  std::vector<std::vector<std::int64_t>> read_lists = {};  ///< blocks whose outputs are summed
 
   [[nodiscard]] bool captures() const noexcept { return options.capture != nullptr; }
 

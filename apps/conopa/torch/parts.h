@@ -7,6 +7,9 @@ namespace conopa::app {
 /// Runs a recipe and prints its result.
 int run_train(const Context& context, const TrainOptions& options);
 
+/// Trains a grid of probes and writes the best as a model.
+int run_probe(const Context& context, const ProbeCommand& options);
+
 /// A network run by libtorch: its fused operations, or for layers() its stock ones, which share no
 /// code with the native engine.
 [[nodiscard]] std::unique_ptr<Network> make_torch_network(const StoredModel& model,

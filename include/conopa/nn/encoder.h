@@ -78,6 +78,14 @@ class Encoder {
   ///         the whole map.
   [[nodiscard]] at::Tensor encode(const at::Tensor& images, const ForwardOptions& options) const;
 
+  /// The tokens of several layers from one pass, [B, N, D] each: for a list of blocks the mean of
+  /// their raw outputs, for an empty list the tokens after the final norm. Blocks behind the last
+  /// one asked for do not run. Plain encoders only, as spec.read_blocks.
+  /// @throws ShapeError like forward; ConfigError for a block that the model does not have.
+  [[nodiscard]] std::vector<at::Tensor> encode_layers(
+      const at::Tensor& images, const std::vector<std::vector<std::int64_t>>& lists,
+      const ForwardOptions& options) const;
+
   /// Raw outputs of spec.feature_blocks (class token dropped, no final norm) as maps
   /// [B, D, rows, cols], through the neck if the spec has one.
   [[nodiscard]] std::vector<at::Tensor> feature_maps(const at::Tensor& images,
@@ -97,6 +105,7 @@ class Encoder {
   [[nodiscard]] at::Tensor read_tokens(const Stream& stream, const Pass& pass) const;
   [[nodiscard]] at::Tensor pooled(const Stream& stream, const Pass& pass) const;
   [[nodiscard]] Stream run_blocks(const at::Tensor& images, std::size_t count, Pass& pass) const;
+  static void sum_reads(std::int64_t block, Stream& stream, const Pass& pass);
   [[nodiscard]] at::Tensor normalised(const Stream& stream, const Pass& pass) const;
   [[nodiscard]] at::Tensor read_out(const at::Tensor& images, const Stream& stream,
                                     const Pass& pass) const;
