@@ -283,7 +283,6 @@ kernels::AttentionMask Executor::mask() const noexcept {
       return {.kind = MaskKind::kSoftCausal, .alpha = static_cast<float>(model_.spec.mask_rate)};
     case arch::Mask::kPrefixCausal:
     case arch::Mask::kBidirectional:
-    case arch::Mask::kPrefixCausal:
       break;
   }
   return {};
