@@ -20,26 +20,45 @@ void require_range(std::string_view where, std::string_view name, T value, T low
 
 constexpr std::int64_t kMany = 1'000'000'000;
 
+// The task that a decoder is for.
+TaskKind task_of(arch::Decoder decoder) {
+  switch (decoder) {
+    case arch::Decoder::kMae:
+      return TaskKind::kMae;
+    case arch::Decoder::kNextPatch:
+    case arch::Decoder::kCaption:
+      return TaskKind::kAim;
+    case arch::Decoder::kNone:
+      break;
+  }
+  return TaskKind::kClassify;
+}
+
 void validate_task(const RunConfig& run) {
-  const bool decodes = run.model.spec.decoder != arch::Decoder::kNone;
-  if (run.train.task == TaskKind::kClassify) {
-    if (decodes) {
-      throw ConfigError(
-          "train",
-          "a model with a decoder learns masked patches; set train.task = \"mae\", or "
-          "model.decoder = \"none\" to classify");
+  const arch::Decoder decoder = run.model.spec.decoder;
+  const TaskKind task = run.train.task;
+  if (task_of(decoder) != task) {
+    if (decoder == arch::Decoder::kNone) {
+      throw ConfigError("train", "task = \"{}\" needs a decoder; set model.decoder = {}",
+                        enum_name(task),
+                        task == TaskKind::kMae ? "\"mae\"" : "\"next_patch\" or \"caption\"");
     }
+    throw ConfigError("train",
+                      "a model with decoder = \"{}\" learns to predict patches; set train.task = "
+                      "\"{}\", or model.decoder = \"none\" to classify",
+                      enum_name(decoder), enum_name(task_of(decoder)));
+  }
+  if (task == TaskKind::kClassify) {
     classify_options(run).validate();
     return;
   }
-  run.mae.validate();
-  if (!decodes) {
-    throw ConfigError("train", "task = \"mae\" needs a decoder; set model.decoder = \"mae\"");
-  }
+  if (task == TaskKind::kMae) run.mae.validate();
+  if (task == TaskKind::kAim) run.aim.validate();
   if (run.mixup.needs_targets()) {
     throw ConfigError("mixup",
                       "mixing and label smoothing belong to classification; leave [mixup] out for "
-                      "task = \"mae\"");
+                      "task = \"{}\"",
+                      enum_name(task));
   }
 }
 
@@ -99,7 +118,8 @@ void DropOptions::visit(FieldVisitor& v) {
 }
 
 void TrainOptions::visit(FieldVisitor& v) {
-  enum_field(v, "task", task, "what is learnt: classes, or masked patches (mae)");
+  enum_field(v, "task", task,
+             "what is learnt: classes, masked patches (mae), the next patch (aim)");
   v.field("epochs", epochs, "passes over the training data");
   v.field("batch", batch, "images per optimiser step");
   v.field("accumulate", accumulate, "micro-batches a step is cut into to save memory");
@@ -170,6 +190,7 @@ void RunConfig::visit(FieldVisitor& v) {
   v.section("drop_path", drop_path, "when stochastic depth acts");
   v.section("train", train, "the loop");
   v.section("mae", mae, "masked auto-encoding");
+  v.section("aim", aim, "autoregressive pre-training");
   v.section("output", output, "the run folder");
 }
 
@@ -202,10 +223,11 @@ tasks::ClassifyOptions classify_options(const RunConfig& config) {
 
 void RunConfig::resolve(std::int64_t dataset_classes) {
   arch::EncoderSpec& spec = model.spec;
-  if (train.task == TaskKind::kMae) {
+  if (train.task != TaskKind::kClassify) {
     if (classes_from_data) spec.num_classes = 0;
     spec.resolve();
-    mae.validate_for(spec);
+    if (train.task == TaskKind::kMae) mae.validate_for(spec);
+    if (train.task == TaskKind::kAim) aim.validate_for(spec);
     return;
   }
   if (dataset_classes == 0) {

@@ -71,6 +71,20 @@ void describe_autoencoder(const FinishInput& input, report::ModelCard& card) {
       "It fills in patches and names nothing: without fine-tuning or a probe it does not classify.";
 }
 
+void describe_autoregressor(const FinishInput& input, report::ModelCard& card) {
+  constexpr std::string_view kTask = "image-feature-extraction";
+  card.tags = {std::string(kTask), "autoregressive", input.config.model.spec.family};
+  card.metrics = {"loss"};
+  card.results = {card_result(input, "loss", kTask, "loss", "Error of patches behind the prefix")};
+  card.summary += "; pre-trained to predict the next patch of an image.";
+  card.use =
+      "Probe its features, or give a classifier of the same encoder its first weights:\n\n```\n"
+      "conopa probe MODEL_FOLDER --data DATA --out PROBE\n"
+      "conopa train RECIPE --set train.init_from=MODEL_FOLDER --set train.init_policy=partial\n```";
+  card.limits =
+      "It continues images and names nothing: without a probe or fine-tuning it does not classify.";
+}
+
 }  // namespace
 
 std::string model_card(const FinishInput& input) {
@@ -82,6 +96,8 @@ std::string model_card(const FinishInput& input) {
                              config.model.spec.height, config.model.spec.width);
   if (config.train.task == TaskKind::kMae) {
     describe_autoencoder(input, card);
+  } else if (config.train.task == TaskKind::kAim) {
+    describe_autoregressor(input, card);
   } else {
     describe_classifier(input, card);
   }

@@ -9,6 +9,7 @@
 #include "conopa/core/system.h"
 #include "conopa/kernels/isa.h"
 #include "conopa/nn/torch_compat.h"
+#include "conopa/tasks/aim.h"
 #include "conopa/tasks/classify.h"
 #include "conopa/tasks/mae.h"
 #include "conopa/tasks/runtime.h"
@@ -87,6 +88,9 @@ std::unique_ptr<tasks::Task> make_task(const RunConfig& config) {
   apply_trainable(encoder.parameters(), config.train.trainable);
   if (config.train.task == TaskKind::kMae) {
     return std::make_unique<tasks::MaeTask>(std::move(encoder), config.mae);
+  }
+  if (config.train.task == TaskKind::kAim) {
+    return std::make_unique<tasks::AimTask>(std::move(encoder), config.aim);
   }
   return std::make_unique<tasks::ClassifyTask>(std::move(encoder), classify_options(config));
 }

@@ -14,6 +14,7 @@
 #include "conopa/data/sampler.h"
 #include "conopa/image/transform.h"
 #include "conopa/nn/ops.h"
+#include "conopa/tasks/aim.h"
 #include "conopa/tasks/classify.h"
 #include "conopa/tasks/mae.h"
 #include "conopa/train/schedule.h"
@@ -85,7 +86,8 @@ enum class Trainable {
 /// What a run learns: one subclass of tasks::Task each.
 enum class TaskKind {
   kClassify,
-  kMae  ///< masked auto-encoding; the data's classes play no part
+  kMae,  ///< masked auto-encoding; the data's classes play no part
+  kAim   ///< the next patch, and the next word of captions; classes play no part
 };
 
 /// `[train]`.
@@ -152,6 +154,7 @@ struct RunConfig {
   DropOptions drop_path;
   TrainOptions train;
   tasks::MaeOptions mae;  ///< of train.task = "mae"
+  tasks::AimOptions aim;  ///< of train.task = "aim"
   OutputOptions output;
   bool classes_from_data = false;  ///< model.num_classes was not given
 
@@ -204,7 +207,7 @@ struct conopa::EnumNames<conopa::train::OptimizerKind> {
 };
 template <>
 struct conopa::EnumNames<conopa::train::TaskKind> {
-  static constexpr std::array<std::string_view, 2> kNames = {"classify", "mae"};
+  static constexpr std::array<std::string_view, 3> kNames = {"classify", "mae", "aim"};
 };
 template <>
 struct conopa::EnumNames<conopa::train::Trainable> {
