@@ -16,9 +16,24 @@ std::int64_t row_bytes(ActType type, std::int64_t width) {
 // The largest need of every buffer over stages and blocks, in bytes.
 struct Needs {
   std::int64_t x = 0, y = 0, pooled = 0, wide = 0, keys = 0, quantised = 0, rows = 0, map = 0,
-               gate = 0;
+               gate = 0, read = 0, pool_scores = 0, pool_weights = 0, pool_tokens = 0;
 
   static void grow(std::int64_t& need, std::int64_t bytes) { need = std::max(need, bytes); }
+
+  void add_decoder(const Model::Impl& model, std::int64_t count) {
+    const ActType input = model.types.input;
+    const ActType wide_type = model.types.wide;
+    grow(x, count * row_bytes(ActType::kF32, model.spec.patch_outputs()));
+    for (const arch::BlockSpec& block : model.scope.decoder_blocks) {
+      grow(x, count * row_bytes(ActType::kF32, block.dim));
+      grow(y, count * std::max(row_bytes(input, block.dim), row_bytes(ActType::kF32, block.dim)));
+      grow(wide, count * (row_bytes(wide_type, 3 * block.dim) + row_bytes(wide_type, block.dim)));
+      grow(wide, count * row_bytes(wide_type, block.mlp_hidden));
+      if (input == ActType::kI8) {
+        grow(quantised, count * row_bytes(input, std::max(block.dim, block.mlp_hidden)));
+      }
+    }
+  }
 
   void add(const Model::Impl& model, const StageTables& t, std::int64_t batch) {
     const arch::Stage& s = t.stage;
@@ -42,6 +57,14 @@ struct Needs {
       grow(map, batch * s.heads * t.tokens * t.tokens * act_size(ActType::kF32));
       grow(gate, count * row_bytes(ActType::kF32, s.mlp_hidden));
     }
+    if (!model.spec.read_blocks.empty()) grow(read, count * row_bytes(ActType::kF32, s.dim));
+    if (!model.weights->pool.scores.packed.empty()) {
+      const std::int64_t columns = model.weights->pool.scores.packed.outputs();
+      grow(pool_scores, count * row_bytes(ActType::kF32, columns));
+      grow(pool_weights, batch * s.heads * row_bytes(ActType::kF32, t.tokens + late));
+      grow(pool_tokens, batch * s.heads * row_bytes(ActType::kF32, s.dim));
+    }
+    if (model.scope.decoder) add_decoder(model, count);
     const std::int64_t key_count = batch * s.key_rows() * s.key_cols();
     if (!model.spec.pyramid()) {
       if (arch::reads_one_token(model.spec)) {
@@ -79,6 +102,11 @@ Arena::Arena(const Model::Impl& model, std::int64_t images) : batch(images) {
   token = Buffer(batch * width);
   features = Buffer(batch * width);
   head = Buffer(batch * width);
+  projected = Buffer(batch * row_bytes(ActType::kF32, model.spec.projection));
+  read = Buffer(needs.read);
+  pool_scores = Buffer(needs.pool_scores);
+  pool_weights = Buffer(needs.pool_weights);
+  pool_tokens = Buffer(needs.pool_tokens);
   logits = Buffer(batch * row_bytes(ActType::kF32, model.spec.num_classes));
   for (const StageTables& tables : model.stages) {
     auto& groups = windows.emplace_back();
@@ -90,8 +118,10 @@ Arena::Arena(const Model::Impl& model, std::int64_t images) : batch(images) {
 
 std::int64_t Arena::bytes() const noexcept {
   std::int64_t sum = 0;
-  for (const Buffer* buffer : {&x, &x_next, &y, &pooled, &wide, &keys, &quantised, &scales,
-                               &quantised_scales, &map, &gate, &token, &features, &head, &logits}) {
+  for (const Buffer* buffer :
+       {&x,      &x_next,           &y,    &pooled,      &wide,         &keys,       &quantised,
+        &scales, &quantised_scales, &map,  &gate,        &token,        &features,   &head,
+        &logits, &projected,        &read, &pool_scores, &pool_weights, &pool_tokens}) {
     sum += buffer->bytes();
   }
   for (const auto& stage : windows) {

@@ -22,12 +22,17 @@ struct Arena {
   Buffer keys;       ///< wide keys and values of pooled attention
   Buffer quantised;  ///< int8 copy of wide rows
   Buffer scales, quantised_scales;
-  Buffer map;       ///< attention weights [batch, heads, N, N] of quantisation-aware models
-  Buffer gate;      ///< hidden rows of their gates
-  Buffer token;     ///< float32 rows of the one token that a shortcut follows
-  Buffer features;  ///< float32 [batch, D]
-  Buffer head;      ///< float32 [batch, D] behind the batch norm
-  Buffer logits;    ///< float32 [batch, classes]
+  Buffer map;           ///< attention weights [batch, heads, N, N] of quantisation-aware models
+  Buffer gate;          ///< hidden rows of their gates
+  Buffer token;         ///< float32 rows of the one token that a shortcut follows
+  Buffer features;      ///< float32 [batch, D]
+  Buffer head;          ///< float32 [batch, D] behind the batch norm
+  Buffer logits;        ///< float32 [batch, classes]
+  Buffer projected;     ///< float32 [batch, projection]
+  Buffer read;          ///< float32 average of the blocks that the read-out reads
+  Buffer pool_scores;   ///< float32 [batch*N, heads*queries]
+  Buffer pool_weights;  ///< float32 [batch, heads, N]
+  Buffer pool_tokens;   ///< float32 [heads, batch, D]
   /// Rows of the windows of every group, by stage.
   std::vector<std::vector<std::vector<std::int32_t>>> windows;
   std::int64_t pad_base_of(const StageTables& tables) const noexcept {

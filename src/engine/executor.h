@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "conopa/engine/session.h"
@@ -18,31 +19,44 @@ struct Observers {
   [[nodiscard]] bool any() const noexcept { return layers != nullptr || inputs != nullptr; }
 };
 
+/// What one pass reads, of its images alone.
+struct PassInput {
+  const float* images = nullptr;           ///< [B, C, H, W]
+  std::span<const std::int64_t> tokens{};  ///< [B, width] of models that read tokens
+  std::span<const std::int64_t> prefix{};  ///< [B] or empty
+};
+
 /// One pass of at most arena.batch images through a model. Made for a call; owns nothing.
 class Executor {
  public:
-  Executor(const Model::Impl& model, Arena& arena, std::int64_t batch, std::int64_t first_image,
-           const Observers& observers)
+  Executor(const Model::Impl& model, Arena& arena, const PassInput& input, std::int64_t batch,
+           std::int64_t first_image, const Observers& observers)
       : model_(model),
         arena_(arena),
+        input_(input),
         batch_(batch),
         first_image_(first_image),
         observers_(observers) {}
 
   /// @param outputs  for these images alone.
-  void run(const float* images, const Outputs& outputs);
+  void run(const Outputs& outputs);
+  /// What a next-patch decoder predicts of these images, [B, N, patch_outputs].
+  void predict(std::span<float> patches);
 
  private:
   // Embeddings (executor_embed.cpp).
-  void embed_images(const float* images);
+  void embed();
+  void embed_images();
+  void embed_tokens();
   void embed_stage(const StageTables& next);
-  void add_embedding(const StageTables& tables, const StageWeights& weights,
-                     const kernels::ConstAct& patches, const Buffer& into);
-  void place_class_token(const StageWeights& weights);
+  void add_embedding(const StageTables& tables, const kernels::ConstAct& patches,
+                     const Buffer& into);
+  void place_class_token();
   void add_conditional(const arch::BlockSpec& block);
 
   // Blocks (executor_block.cpp).
-  void run_block(std::size_t index);
+  void run_blocks(std::size_t count, bool one_token);
+  void run_block(const arch::BlockSpec& block, const BlockWeights& w);
   void run_last_for_token(std::size_t index);
   kernels::ConstAct whole_attention(const arch::BlockSpec& block, const BlockWeights& w);
   kernels::ConstAct window_attention(const arch::BlockSpec& block, const BlockWeights& w);
@@ -63,8 +77,21 @@ class Executor {
 
   // Read-out (executor_read.cpp).
   void read_out(const Outputs& outputs, bool one_token);
+  void add_read(const arch::BlockSpec& block);
+  void pool_tokens(const kernels::MutableAct& features);
+  [[nodiscard]] kernels::ConstAct final_normed(std::int64_t tokens);
+  void end_token_norm(const kernels::MutableAct& features);
   void append_late_token();
   void classify(std::span<float> logits);
+
+  // Attention read-out (executor_pool.cpp).
+  void attention_pool(const kernels::ConstAct& x, std::int64_t tokens,
+                      const kernels::MutableAct& features);
+  void pool_softmax(std::int64_t tokens);
+
+  // Next-patch decoder (executor_decode.cpp).
+  void decode();
+  void run_decoder_block(const arch::BlockSpec& block, const BlockWeights& w);
 
   // Shared steps.
   [[nodiscard]] std::int64_t rows() const noexcept { return batch_ * tables_->tokens; }
@@ -84,7 +111,7 @@ class Executor {
   static void add_branch(const LinearWeights& layer, const std::vector<float>& scale,
                          const kernels::ConstAct& x, std::int64_t count,
                          const kernels::ConstAct& residual, const kernels::MutableAct& stream);
-  [[nodiscard]] kernels::AttentionMask mask() const noexcept;
+  [[nodiscard]] kernels::AttentionMask mask_of(const arch::BlockSpec& block) const noexcept;
   void show(std::string_view name, const kernels::ConstAct& rows, std::int64_t tokens,
             std::int64_t width) const;
   void show_input(const arch::BlockSpec& block, LinearReader reader, const kernels::ConstAct& rows,
@@ -92,6 +119,7 @@ class Executor {
 
   const Model::Impl& model_;
   Arena& arena_;
+  PassInput input_;
   std::int64_t batch_;
   std::int64_t first_image_;
   Observers observers_;

@@ -52,9 +52,7 @@ void Executor::add_branch(const LinearWeights& layer, const std::vector<float>& 
                    .y = stream});
 }
 
-void Executor::run_block(std::size_t index) {
-  const arch::BlockSpec& block = model_.blocks[index];
-  const BlockWeights& w = model_.weights.blocks[index];
+void Executor::run_block(const arch::BlockSpec& block, const BlockWeights& w) {
   const ConstAct mixed = block.window > 0         ? window_attention(block, w)
                          : block.separate_queries ? pooled_attention(block, w)
                                                   : whole_attention(block, w);
@@ -114,7 +112,7 @@ ConstAct Executor::whole_attention(const arch::BlockSpec& block, const BlockWeig
                    .v = v,
                    .out = out,
                    .scale = score_scale(block),
-                   .mask = mask()},
+                   .mask = mask_of(block)},
                   model_.isa);
   return out;
 }
@@ -166,7 +164,7 @@ ConstAct Executor::window_attention(const arch::BlockSpec& block, const BlockWei
                      .q_rows = groups[i].data(),
                      .k_rows = groups[i].data(),
                      .scale = score_scale(block),
-                     .mask = mask()},
+                     .mask = mask_of(block)},
                     model_.isa);
   }
   return out;
@@ -232,8 +230,8 @@ ConstAct Executor::pooled_attention(const arch::BlockSpec& block, const BlockWei
 }
 
 void Executor::run_last_for_token(std::size_t index) {
-  const arch::BlockSpec& block = model_.blocks[index];
-  const BlockWeights& w = model_.weights.blocks[index];
+  const arch::BlockSpec& block = model_.scope.blocks[index];
+  const BlockWeights& w = model_.weights->blocks[index];
   const StageTables& t = *tables_;
   const std::int64_t place = model_.spec.class_token_index();
   const MutableAct y = normalise(w.norm1, stream(), rows(), norm_output(width_));
@@ -272,9 +270,9 @@ void Executor::run_last_for_token(std::size_t index) {
   feed_forward(block, w, token, batch_);
 }
 
-kernels::AttentionMask Executor::mask() const noexcept {
+kernels::AttentionMask Executor::mask_of(const arch::BlockSpec& block) const noexcept {
   using kernels::MaskKind;
-  switch (model_.spec.mask) {
+  switch (block.mask) {
     case arch::Mask::kCausal:
       return {.kind = MaskKind::kCausal};
     case arch::Mask::kCausalFirstOpen:
@@ -282,6 +280,8 @@ kernels::AttentionMask Executor::mask() const noexcept {
     case arch::Mask::kSoftCausal:
       return {.kind = MaskKind::kSoftCausal, .alpha = static_cast<float>(model_.spec.mask_rate)};
     case arch::Mask::kPrefixCausal:
+      if (input_.prefix.empty()) break;
+      return {.kind = MaskKind::kPrefixCausal, .prefix = input_.prefix};
     case arch::Mask::kBidirectional:
       break;
   }

@@ -24,7 +24,33 @@ void add_rows(const float* rows, std::int64_t count, std::int64_t width, const M
 
 }  // namespace
 
-void Executor::embed_images(const float* images) {
+void Executor::embed() {
+  if (model_.spec.input == arch::Input::kTokens) {
+    embed_tokens();
+  } else {
+    embed_images();
+  }
+}
+
+void Executor::embed_tokens() {
+  tables_ = &model_.stages.front();
+  width_ = tables_->stage.dim;
+  const MutableAct x = stream();
+  for (std::int64_t image = 0; image < batch_; ++image) {
+    const MutableAct own = rows_from(x, image * tables_->tokens);
+    for (std::int64_t t = 0; t < tables_->tokens; ++t) {
+      const std::int64_t token =
+          input_.tokens[static_cast<std::size_t>(image * tables_->tokens + t)];
+      model_.weights->tokens->copy_row(
+          token, {static_cast<float*>(row_of(own, t)), static_cast<std::size_t>(width_)});
+    }
+    if (!tables_->position.empty()) {
+      add_rows(tables_->position.data(), tables_->tokens, width_, own);
+    }
+  }
+}
+
+void Executor::embed_images() {
   const StageTables& tables = model_.stages.front();
   const arch::EncoderSpec& spec = model_.spec;
   const arch::Stage& s = tables.stage;
@@ -34,9 +60,9 @@ void Executor::embed_images(const float* images) {
                        .height = spec.height,
                        .width = spec.width,
                        .patch = s.patch,
-                       .images = images,
+                       .images = input_.images,
                        .y = patches});
-  add_embedding(tables, model_.weights.stages.front(), patches, arena_.x);
+  add_embedding(tables, patches, arena_.x);
 }
 
 void Executor::embed_stage(const StageTables& next) {
@@ -49,13 +75,14 @@ void Executor::embed_stage(const StageTables& next) {
                         .patch = s.patch,
                         .map = stream(),
                         .y = patches});
-  add_embedding(next, model_.weights.stages[static_cast<std::size_t>(s.index)], patches,
-                arena_.x_next);
+  add_embedding(next, patches, arena_.x_next);
   std::swap(arena_.x, arena_.x_next);
 }
 
-void Executor::add_embedding(const StageTables& tables, const StageWeights& weights,
-                             const ConstAct& patches, const Buffer& into) {
+void Executor::add_embedding(const StageTables& tables, const ConstAct& patches,
+                             const Buffer& into) {
+  const StageWeights& weights =
+      model_.weights->stages[static_cast<std::size_t>(tables.stage.index)];
   const std::int64_t count = tables.stage.tokens();
   const std::int64_t front = model_.spec.class_token == arch::ClassToken::kFront ? 1 : 0;
   const std::int64_t D = tables.stage.dim;
@@ -69,8 +96,8 @@ void Executor::add_embedding(const StageTables& tables, const StageWeights& weig
                            .y = rows_from(x, front),
                            .group = count,
                            .group_stride = tables.tokens};
-  if (!normed && !weights.position.empty()) {
-    args.epilogue.residual = weights.position.data() + front * stride;
+  if (!normed && !tables.position.empty()) {
+    args.epilogue.residual = tables.position.data() + front * stride;
     args.epilogue.residual_stride = stride;
     args.epilogue.residual_rows = count;
   }
@@ -81,28 +108,28 @@ void Executor::add_embedding(const StageTables& tables, const StageWeights& weig
     for (std::int64_t image = 0; image < batch_; ++image) {
       const MutableAct own = rows_from(x, image * tables.tokens + front);
       static_cast<void>(normalise(weights.patch_norm, own, count, own));
-      if (!weights.position.empty()) {
-        add_rows(weights.position.data() + front * stride, count, D, own);
+      if (!tables.position.empty()) {
+        add_rows(tables.position.data() + front * stride, count, D, own);
       }
     }
   }
-  if (model_.spec.class_token_in_blocks()) place_class_token(weights);
+  if (model_.spec.class_token_in_blocks()) place_class_token();
 }
 
-void Executor::place_class_token(const StageWeights& weights) {
+void Executor::place_class_token() {
   const MutableAct x = stream();
   const std::int64_t place = model_.spec.class_token_index();
   for (std::int64_t image = 0; image < batch_; ++image) {
     const MutableAct row = rows_from(x, image * tables_->tokens + place);
-    std::copy_n(model_.weights.class_token.begin(), width_, static_cast<float*>(row.data));
-    if (!weights.position.empty()) {
-      add_rows(weights.position.data() + place * x.stride, 1, width_, row);
+    std::copy_n(model_.weights->class_token.begin(), width_, static_cast<float*>(row.data));
+    if (!tables_->position.empty()) {
+      add_rows(tables_->position.data() + place * x.stride, 1, width_, row);
     }
   }
 }
 
 void Executor::add_conditional(const arch::BlockSpec& block) {
-  const StageWeights& weights = model_.weights.stages[static_cast<std::size_t>(block.stage)];
+  const StageWeights& weights = model_.weights->stages[static_cast<std::size_t>(block.stage)];
   if (weights.conditional.empty() || block.index != tables_->stage.first_block) return;
   const MutableAct x = stream();
   const MutableAct y = arena_.x_next.rows(ActType::kF32, width_);

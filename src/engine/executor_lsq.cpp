@@ -19,11 +19,11 @@ namespace {
 
 // Softmax of one row of scores under the mask, then the steps of the head.
 void weigh(float* row, std::int64_t query, std::int64_t tokens, const kernels::AttentionMask& mask,
-           float scale, const LsqSteps& steps, std::int64_t head) {
+           std::int64_t prefix, float scale, const LsqSteps& steps, std::int64_t head) {
   using kernels::MaskKind;
-  const bool cut =
-      mask.kind == MaskKind::kCausal || (mask.kind == MaskKind::kCausalFirstOpen && query > 0);
-  const std::int64_t seen = cut ? query + 1 : tokens;
+  const bool cut = mask.kind == MaskKind::kCausal || mask.kind == MaskKind::kPrefixCausal ||
+                   (mask.kind == MaskKind::kCausalFirstOpen && query > 0);
+  const std::int64_t seen = cut ? std::max(query + 1, prefix) : tokens;
   const float top = *std::max_element(row, row + seen);
   float sum = 0.0F;
   for (std::int64_t j = 0; j < seen; ++j) sum += row[j] = std::exp(scale * (row[j] - top));
@@ -42,7 +42,7 @@ ConstAct Executor::stepped_attention(const arch::BlockSpec& block, const LsqBloc
   const std::int64_t N = tables_->tokens;
   const std::int64_t Dh = block.head_dim();
   const MutableAct out = attended();
-  const kernels::AttentionMask masked = mask();
+  const kernels::AttentionMask masked = mask_of(block);
   const float scale = 1.0F / std::sqrt(static_cast<float>(Dh));
   parallel_for(0, batch_ * block.heads, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t pair = begin; pair < end; ++pair) {
@@ -63,8 +63,10 @@ ConstAct Executor::stepped_attention(const arch::BlockSpec& block, const LsqBloc
                        .c = map,
                        .ldc = N},
                       model_.isa);
+      const std::int64_t prefix =
+          masked.prefix.empty() ? 0 : masked.prefix[static_cast<std::size_t>(image)];
       for (std::int64_t i = 0; i < N; ++i) {
-        weigh(map + i * N, i, N, masked, scale, steps.map, head);
+        weigh(map + i * N, i, N, masked, prefix, scale, steps.map, head);
       }
       kernels::matmul({.M = N,
                        .N = Dh,
@@ -82,9 +84,9 @@ ConstAct Executor::stepped_attention(const arch::BlockSpec& block, const LsqBloc
 }
 
 void Executor::run_stepped_block(std::size_t index) {
-  const arch::BlockSpec& block = model_.blocks[index];
-  const BlockWeights& w = model_.weights.blocks[index];
-  const LsqBlock& steps = model_.weights.lsq[index];
+  const arch::BlockSpec& block = model_.scope.blocks[index];
+  const BlockWeights& w = model_.weights->blocks[index];
+  const LsqBlock& steps = model_.weights->lsq[index];
   const MutableAct x = stream();
   const MutableAct y = normalise(w.norm1, x, rows(), norm_output(width_));
   steps.qkv.apply_rows(y, rows(), 1);

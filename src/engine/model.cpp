@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "conopa/arch/init.h"
+#include "conopa/arch/position_resize.h"
 #include "conopa/core/error.h"
 #include "conopa/engine/stored_model.h"
 #include "conopa/kernels/attend.h"
@@ -38,12 +40,37 @@ ActTypes types_of(Precision precision, Isa isa) {
   }
 }
 
-arch::EncoderSpec at_size(const arch::EncoderSpec& spec, const ModelOptions& options) {
+arch::EncoderSpec at_size(const arch::EncoderSpec& spec, std::int64_t height, std::int64_t width) {
   arch::EncoderSpec out = spec;
-  if (options.height > 0) out.height = options.height;
-  if (options.width > 0) out.width = options.width;
+  if (height > 0) out.height = height;
+  if (width > 0) out.width = width;
+  if (spec.input == arch::Input::kTokens && (out.height != 1 || out.width != spec.width)) {
+    throw ConfigError("model", "expected the {} tokens of the model, got a size of {}x{}",
+                      spec.width, out.height, out.width);
+  }
   out.resolve();
   return out;
+}
+
+void check_decoder(const arch::EncoderSpec& spec, const std::string& where) {
+  if (spec.decoder == arch::Decoder::kNextPatch) return;
+  if (spec.decoder == arch::Decoder::kNone) {
+    throw ConfigError(where, "expected a model with decoder = \"next_patch\", found one without");
+  }
+  throw UnsupportedError(where,
+                         "expected a decoder of the kind next_patch, found {}, which runs with "
+                         "libtorch alone; use --engine torch",
+                         enum_name(spec.decoder));
+}
+
+LoadScope scope_of(const arch::EncoderSpec& spec, bool decoder) {
+  LoadScope scope{.blocks = arch::encoder_blocks(spec), .decoder_blocks = {}, .decoder = decoder};
+  if (decoder) {
+    scope.decoder_blocks = arch::decoder_blocks(spec);
+  } else {
+    scope.blocks.resize(static_cast<std::size_t>(spec.blocks_to_run()));
+  }
+  return scope;
 }
 
 // Quantisation-aware models compute in float32 between their learned steps.
@@ -60,24 +87,56 @@ Precision check_stepped(Precision precision, const std::string& where) {
 Model Model::load(const arch::EncoderSpec& spec, const TensorSource& weights,
                   const ModelOptions& options) {
   const bool stepped = spec.quantization == arch::Quantization::kLsq;
+  if (options.decoder) check_decoder(spec, weights.where());
   auto impl = std::make_shared<Impl>();
-  impl->spec = at_size(spec, options);
+  impl->stored = spec;
+  impl->spec = at_size(spec, options.height, options.width);
   impl->isa = options.isa.value_or(kernels::active_isa());
   impl->precision = stepped ? check_stepped(options.precision, weights.where())
                             : resolve(options.precision, weights, impl->isa);
   impl->types = types_of(impl->precision, impl->isa);
-  impl->blocks = arch::encoder_blocks(impl->spec);
-  for (const arch::Stage& stage : impl->spec.stages()) {
-    impl->stages.push_back(make_stage_tables(impl->spec, stage));
-  }
+  impl->scope = scope_of(spec, options.decoder);
   const auto load_from = [&](const TensorSource& source) {
-    impl->weights = load_weights(spec, impl->spec, source, impl->types, impl->isa);
+    impl->weights = std::make_shared<const ModelWeights>(
+        load_weights(spec, source, impl->types, impl->isa, impl->scope));
   };
   if (stepped) {
     load_from(LsqSource(spec, weights));
   } else {
     load_from(weights);
   }
+  impl->make_tables();
+  return Model(std::move(impl));
+}
+
+void Model::Impl::make_tables() {
+  stages.clear();
+  for (const arch::Stage& stage : spec.stages()) {
+    StageTables& tables = stages.emplace_back(make_stage_tables(spec, stage));
+    const HostTensor& position = weights->stages[static_cast<std::size_t>(stage.index)].position;
+    if (!position.empty()) {
+      const std::string name = arch::names::position(stored, stage.index);
+      const std::vector<float> rows = arch::resize_position(stored, spec, name, position).to_f32();
+      const std::int64_t spare = spec.position_spare_row ? stage.dim : 0;
+      tables.position =
+          padded_rows(std::span(rows).subspan(static_cast<std::size_t>(spare)), stage.dim);
+    }
+    if (!scope.decoder_blocks.empty()) {
+      tables.decoder_position =
+          padded_rows(arch::sincos_table(stage.rows, stage.cols, spec.decoder_dim,
+                                         arch::SinCosOrder::kColumnFirst),
+                      spec.decoder_dim);
+    }
+  }
+}
+
+Model Model::resized(std::int64_t height, std::int64_t width) const {
+  auto impl = std::make_shared<Impl>(*impl_);
+  if (height < 1 || width < 1) {
+    throw ConfigError("model", "expected a size of at least 1x1 px, got {}x{}", height, width);
+  }
+  impl->spec = at_size(impl->stored, height, width);
+  impl->make_tables();
   return Model(std::move(impl));
 }
 
@@ -91,7 +150,7 @@ Precision Model::precision() const noexcept { return impl_->precision; }
 kernels::Isa Model::isa() const noexcept { return impl_->isa; }
 
 std::int64_t Model::weight_bytes() const noexcept {
-  std::int64_t sum = size_of(impl_->weights);
+  std::int64_t sum = size_of(*impl_->weights);
   for (const StageTables& tables : impl_->stages) sum += size_of(tables);
   return sum;
 }
@@ -99,12 +158,14 @@ std::int64_t Model::weight_bytes() const noexcept {
 std::vector<LayerInfo> Model::layers() const {
   const auto& stages = impl_->stages;
   std::vector<LayerInfo> out{{"tokens_in", stages.front().tokens, stages.front().stage.dim}};
-  for (const arch::BlockSpec& block : impl_->blocks) {
+  for (std::size_t i = 0; i < impl_->blocks_read(); ++i) {
+    const arch::BlockSpec& block = impl_->scope.blocks[i];
     const StageTables& tables = stages[static_cast<std::size_t>(block.stage)];
     out.push_back({arch::block_label(impl_->spec, block) + "_out", tables.tokens, block.dim});
   }
   const std::int64_t late = impl_->spec.class_token == arch::ClassToken::kLate ? 1 : 0;
-  out.push_back({"final_norm", stages.back().tokens + late, impl_->spec.dim});
+  out.push_back({impl_->spec.read_blocks.empty() ? "final_norm" : "read_tokens",
+                 stages.back().tokens + late, impl_->spec.dim});
   return out;
 }
 
@@ -122,8 +183,8 @@ std::vector<std::string> Model::explain(std::int64_t batch) const {
     const auto index = static_cast<std::size_t>(tables.stage.index);
     const auto first = static_cast<std::size_t>(tables.stage.first_block);
     const std::string prefix = impl_->spec.pyramid() ? fmt::format("stage{} ", index) : "";
-    add(prefix + "patch", impl_->weights.stages[index].patch, batch * tables.stage.tokens());
-    const BlockWeights& block = impl_->weights.blocks[first];
+    add(prefix + "patch", impl_->weights->stages[index].patch, batch * tables.stage.tokens());
+    const BlockWeights& block = impl_->weights->blocks[first];
     add(prefix + "qkv", block.qkv, rows);
     add(prefix + "proj", block.proj, rows);
     add(prefix + "up", block.up, rows);
@@ -131,7 +192,19 @@ std::vector<std::string> Model::explain(std::int64_t batch) const {
     lines.push_back(prefix +
                     "attention: " + kernels::explain_attend(impl_->types.wide, impl_->isa));
   }
-  add("head", impl_->weights.head, batch);
+  const ModelWeights& weights = *impl_->weights;
+  const std::int64_t tokens = batch * impl_->stages.back().tokens;
+  add("pool", weights.pool.scores, tokens);
+  add("head", weights.head, batch);
+  add("projection", weights.projection, batch);
+  add("decoder embed", weights.decoder.embed, tokens);
+  if (!weights.decoder.blocks.empty()) {
+    const BlockWeights& block = weights.decoder.blocks.front();
+    add("decoder qkv", block.qkv, tokens);
+    add("decoder up", block.up, tokens);
+    add("decoder down", block.down, tokens);
+  }
+  add("decoder pred", weights.decoder.out, tokens);
   return lines;
 }
 

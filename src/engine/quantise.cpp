@@ -26,6 +26,12 @@ void check_options(const TensorSource& weights, const arch::EncoderSpec& spec,
                            "expected float weights, found a quantisation-aware model (lsq), whose "
                            "steps are learned; quantise a model trained without them");
   }
+  if (spec.lora_rank > 0) {
+    throw UnsupportedError(weights.where(),
+                           "expected a model without LoRA branches, found rank {}; merge the "
+                           "branches first",
+                           spec.lora_rank);
+  }
   if (weights.quant_form()) {
     throw UnsupportedError(weights.where(),
                            "expected float weights, found {} ones; quantise the float model",

@@ -6,6 +6,7 @@
 #include "conopa/core/error.h"
 #include "conopa/core/work_team.h"
 #include "engine/executor.h"
+#include "engine/request.h"
 
 namespace conopa::engine {
 
@@ -25,8 +26,7 @@ struct Session::Impl {
         arena(model.impl(), options.max_batch),
         team(options.threads > 0 ? options.threads : num_threads()) {}
 
-  void run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
-           const Observer* observer);
+  void run(const Request& request, const Observer* observer);
 
   Model model;
   Arena arena;
@@ -36,51 +36,37 @@ struct Session::Impl {
 
 namespace {
 
-void check_span(std::string_view what, std::int64_t size, std::int64_t batch, std::int64_t each) {
-  if (size == batch * each) return;
-  throw ShapeError("session", "expected {} of {} x {} values, found {}; check the batch", what,
-                   batch, each, size);
-}
-
-void check_run(const arch::EncoderSpec& spec, std::span<const float> images, std::int64_t batch,
-               const Outputs& outputs) {
-  if (batch < 0) throw ShapeError("session", "expected a batch of at least 0, got {}", batch);
-  check_span("images", std::ssize(images), batch, spec.channels * spec.height * spec.width);
-  if (!outputs.features.empty()) {
-    check_span("features", std::ssize(outputs.features), batch, spec.dim);
-  }
-  if (outputs.logits.empty()) return;
-  if (spec.num_classes == 0) {
-    throw ShapeError("session",
-                     "expected a model with a head for logits, found one without; ask "
-                     "for features");
-  }
-  check_span("logits", std::ssize(outputs.logits), batch, spec.num_classes);
-}
-
-// The part of an output that belongs to `count` images from `first` on.
-std::span<float> part(std::span<float> all, std::int64_t first, std::int64_t count,
-                      std::int64_t width) {
+// The part that belongs to `count` samples from `first` on.
+template <typename T>
+std::span<T> part(std::span<T> all, std::int64_t first, std::int64_t count, std::int64_t width) {
   if (all.empty()) return {};
   return all.subspan(static_cast<std::size_t>(first * width),
                      static_cast<std::size_t>(count * width));
 }
 
+const Observer* pointer_to(const Observer& observer) { return observer ? &observer : nullptr; }
+
 }  // namespace
 
-void Session::Impl::run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
-                        const Observer* observer) {
+void Session::Impl::run(const Request& request, const Observer* observer) {
   const arch::EncoderSpec& spec = model.spec();
-  check_run(spec, images, batch, outputs);
+  check_request(model.impl(), request);
   const TeamScope scope(team);
   const std::int64_t image_size = spec.channels * spec.height * spec.width;
-  for (std::int64_t first = 0; first < batch; first += arena.batch) {
-    const std::int64_t count = std::min(arena.batch, batch - first);
-    Executor(model.impl(), arena, count, first,
-             {.layers = observer, .inputs = inputs ? &inputs : nullptr})
-        .run(images.data() + first * image_size,
-             {.logits = part(outputs.logits, first, count, spec.num_classes),
-              .features = part(outputs.features, first, count, spec.dim)});
+  for (std::int64_t first = 0; first < request.batch; first += arena.batch) {
+    const std::int64_t count = std::min(arena.batch, request.batch - first);
+    const PassInput input{.images = part(request.images, first, count, image_size).data(),
+                          .tokens = part(request.tokens, first, count, spec.width),
+                          .prefix = part(request.prefix, first, count, 1)};
+    Executor executor(model.impl(), arena, input, count, first,
+                      {.layers = observer, .inputs = inputs ? &inputs : nullptr});
+    if (request.kind == RequestKind::kPatches) {
+      executor.predict(
+          part(request.patches, first, count, spec.num_patches() * spec.patch_outputs()));
+    } else {
+      executor.run({.logits = part(request.outputs.logits, first, count, spec.outputs()),
+                    .features = part(request.outputs.features, first, count, spec.dim)});
+    }
   }
 }
 
@@ -98,12 +84,38 @@ std::int64_t Session::max_batch() const noexcept { return impl_->arena.batch; }
 std::int64_t Session::arena_bytes() const noexcept { return impl_->arena.bytes(); }
 
 void Session::run(std::span<const float> images, std::int64_t batch, const Outputs& outputs) {
-  impl_->run(images, batch, outputs, nullptr);
+  impl_->run({.images = images, .batch = batch, .outputs = outputs}, nullptr);
 }
 
 void Session::run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
                   const Observer& observer) {
-  impl_->run(images, batch, outputs, &observer);
+  impl_->run({.images = images, .batch = batch, .outputs = outputs}, &observer);
+}
+
+void Session::run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
+                  const RunOptions& options) {
+  impl_->run({.images = images, .prefix = options.prefix, .batch = batch, .outputs = outputs},
+             pointer_to(options.observer));
+}
+
+void Session::run_tokens(std::span<const std::int64_t> tokens, std::int64_t batch,
+                         const Outputs& outputs, const RunOptions& options) {
+  impl_->run({.kind = RequestKind::kTokens,
+              .tokens = tokens,
+              .prefix = options.prefix,
+              .batch = batch,
+              .outputs = outputs},
+             pointer_to(options.observer));
+}
+
+void Session::predict_patches(std::span<const float> images, std::int64_t batch,
+                              std::span<const std::int64_t> prefix, std::span<float> patches) {
+  impl_->run({.kind = RequestKind::kPatches,
+              .images = images,
+              .prefix = prefix,
+              .batch = batch,
+              .patches = patches},
+             nullptr);
 }
 
 void Session::observe_inputs(InputObserver observer) {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "conopa/arch/init.h"
+#include "conopa/kernels/act_rows.h"
+
 namespace conopa::engine {
 namespace {
 
@@ -67,7 +70,28 @@ arch::RotaryTable window_table(const arch::EncoderSpec& spec, const StageTables&
   return out;
 }
 
+// Those of the map; the class token has none.
+std::vector<float> computed_position(const arch::EncoderSpec& spec, const StageTables& tables) {
+  const arch::Stage& s = tables.stage;
+  const std::vector<float> map =
+      arch::sincos_table(s.rows, s.cols, s.dim, arch::SinCosOrder::kColumnFirst);
+  std::vector<float> all(static_cast<std::size_t>(tables.tokens * s.dim), 0.0F);
+  const std::int64_t front = spec.class_token == arch::ClassToken::kFront ? 1 : 0;
+  std::ranges::copy(map, all.begin() + front * s.dim);
+  return padded_rows(all, s.dim);
+}
+
 }  // namespace
+
+std::vector<float> padded_rows(std::span<const float> rows, std::int64_t width) {
+  const std::int64_t count = std::ssize(rows) / width;
+  const std::int64_t stride = kernels::act_padded(kernels::ActType::kF32, width);
+  std::vector<float> out(static_cast<std::size_t>(count * stride), 0.0F);
+  for (std::int64_t r = 0; r < count; ++r) {
+    std::copy_n(rows.begin() + r * width, width, out.begin() + r * stride);
+  }
+  return out;
+}
 
 std::vector<std::int32_t> StageTables::window_rows(const arch::WindowGroup& g, std::int64_t batch,
                                                    std::int64_t pad_base) const {
@@ -98,8 +122,13 @@ StageTables make_stage_tables(const arch::EncoderSpec& spec, const arch::Stage& 
                   .whole = {},
                   .keys = {},
                   .window = {},
-                  .windows = arch::stage_windows(spec, stage)};
+                  .windows = arch::stage_windows(spec, stage),
+                  .position = {},
+                  .decoder_position = {}};
   out.pads = out.windows.padded_rows * out.windows.padded_cols - stage.tokens();
+  if (spec.position == arch::Position::kSinCosComputed) {
+    out.position = computed_position(spec, out);
+  }
   if (spec.rotary == arch::Rotary::kNone) return out;
   const auto table = [&](RotaryRole role, const arch::Coordinates& at) {
     return arch::rotary_table(arch::rotary_ladder(spec, stage, role), at);
@@ -127,7 +156,7 @@ kernels::LinearRope rope_of(const arch::RotaryTable& table, std::int64_t heads,
 }
 
 std::int64_t size_of(const StageTables& tables) {
-  std::size_t floats = 0;
+  std::size_t floats = tables.position.size() + tables.decoder_position.size();
   for (const arch::RotaryTable* table : {&tables.whole, &tables.keys, &tables.window}) {
     floats += table->cos.size() + table->sin.size();
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "conopa/arch/encoder_spec.h"
@@ -19,6 +20,9 @@ struct StageTables {
   arch::RotaryTable window;  ///< of every token by its place in its window, then of the pads
   arch::Windows windows;
   std::int64_t pads = 0;  ///< tokens of attended window padding
+  /// Positions added to the embedded tokens, [tokens, D] rows padded to cache lines; empty: none.
+  std::vector<float> position;
+  std::vector<float> decoder_position;  ///< the same of a next-patch decoder, [tokens, W]
 
   /// Rows of every window of one group for `batch` images: token t of image b is row b*tokens + t,
   /// pad p is row pad_base + b*pads + p.
@@ -27,8 +31,12 @@ struct StageTables {
                                                       std::int64_t pad_base) const;
 };
 
+/// Computed positions are among them; those that are tensors of the model are not.
 [[nodiscard]] StageTables make_stage_tables(const arch::EncoderSpec& spec,
                                             const arch::Stage& stage);
+
+/// Rows of `width` values with gaps to whole cache lines.
+[[nodiscard]] std::vector<float> padded_rows(std::span<const float> rows, std::int64_t width);
 
 /// The rotation of a linear layer's output: `sections` times all heads (queries, keys).
 /// @param first   row of the table that the first token takes.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "conopa/core/dtype.h"
 #include "conopa/core/error.h"
 #include "conopa/core/parallel.h"
 
@@ -104,6 +105,24 @@ StoredMatrix::StoredMatrix(const TensorSource& source, const std::string& name) 
   require_finite(source, name, converted_);
   data_ = reinterpret_cast<const std::byte*>(converted_.data());
   row_bytes_ = columns_ * static_cast<std::int64_t>(sizeof(float));
+}
+
+bool StoredMatrix::is_float() const noexcept {
+  return form_ == WeightForm::kF32 || form_ == WeightForm::kF16 || form_ == WeightForm::kBf16;
+}
+
+void StoredMatrix::copy_row(std::int64_t row, std::span<float> out) const {
+  const std::byte* from = data_ + row * row_bytes_;
+  if (form_ == WeightForm::kF32) {
+    std::memcpy(out.data(), from, static_cast<std::size_t>(row_bytes_));
+    return;
+  }
+  for (std::int64_t c = 0; c < columns_; ++c, from += sizeof(std::uint16_t)) {
+    std::uint16_t bits;
+    std::memcpy(&bits, from, sizeof bits);
+    out[static_cast<std::size_t>(c)] =
+        form_ == WeightForm::kBf16 ? bf16_to_float(bits) : half_to_float(bits);
+  }
 }
 
 kernels::WeightView StoredMatrix::view(std::int64_t begin) const noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,13 @@ class StoredMatrix {
 
   /// Rows from `begin` on; valid as long as this object.
   [[nodiscard]] kernels::WeightView view(std::int64_t begin = 0) const noexcept;
+
+  /// Whether it is stored as numbers, not quantised.
+  [[nodiscard]] bool is_float() const noexcept;
+  /// A row as float32; of float matrices alone.
+  void copy_row(std::int64_t row, std::span<float> out) const;
+  /// Bytes that the matrix occupies, in memory or in the mapped file.
+  [[nodiscard]] std::int64_t bytes() const noexcept { return rows_ * row_bytes_; }
 
  private:
   std::int64_t rows_ = 0;

@@ -1,53 +1,14 @@
 #include "engine/weights.h"
 
 #include <algorithm>
-#include <cmath>
-#include <utility>
-
-#include "conopa/arch/tensor_table.h"
 #include "conopa/core/error.h"
-#include "conopa/engine/stored_model.h"
 #include "conopa/kernels/act_rows.h"
-#include "engine/stored_matrix.h"
+#include "engine/weight_loader.h"
 
 namespace conopa::engine {
-namespace {
-
 namespace names = arch::names;
-using kernels::ActType;
 
-class Loader {
- public:
-  Loader(const arch::EncoderSpec& stored, const arch::EncoderSpec& spec, const TensorSource& source,
-         const ActTypes& types, kernels::Isa isa)
-      : stored_(stored), spec_(spec), table_(spec), source_(source), types_(types), isa_(isa) {}
-
-  ModelWeights load();
-
- private:
-  [[nodiscard]] const arch::TensorEntry& entry(const std::string& name) const;
-  void check_shape(const arch::TensorEntry& entry, const Shape& found) const;
-  [[nodiscard]] HostTensor tensor(const std::string& name) const;
-  [[nodiscard]] std::vector<float> floats(const std::string& name) const;
-  [[nodiscard]] std::vector<float> floats_or_none(const std::string& name) const;
-  [[nodiscard]] StoredMatrix matrix(const std::string& name) const;
-  [[nodiscard]] NormWeights norm(const std::string& prefix) const;
-  [[nodiscard]] LinearWeights linear(const std::string& prefix, ActType compute) const;
-  [[nodiscard]] LinearWeights rows_of(const std::string& prefix, std::int64_t begin,
-                                      std::int64_t count) const;
-  [[nodiscard]] StageWeights stage(const arch::Stage& stage) const;
-  [[nodiscard]] BlockWeights block(const arch::BlockSpec& block) const;
-  void load_head(ModelWeights& out) const;
-
-  const arch::EncoderSpec& stored_;
-  const arch::EncoderSpec& spec_;
-  arch::TensorTable table_;
-  const TensorSource& source_;
-  ActTypes types_;
-  kernels::Isa isa_;
-};
-
-const arch::TensorEntry& Loader::entry(const std::string& name) const {
+const arch::TensorEntry& WeightLoader::entry(const std::string& name) const {
   const arch::TensorEntry* entry = table_.find(name);
   if (entry == nullptr) {
     throw FormatError(source_.where(),
@@ -64,37 +25,32 @@ const arch::TensorEntry& Loader::entry(const std::string& name) const {
   return *entry;
 }
 
-void Loader::check_shape(const arch::TensorEntry& entry, const Shape& found) const {
+void WeightLoader::check_shape(const arch::TensorEntry& entry, const Shape& found) const {
   if (found == entry.shape) return;
   throw FormatError(source_.where(), "expected {} of shape {}, found {}; import the model again",
                     entry.name, to_string(entry.shape), to_string(found));
 }
 
-HostTensor Loader::tensor(const std::string& name) const {
-  const arch::TensorEntry& expected = entry(name);
-  HostTensor value = read_resized(source_, stored_, spec_, name);
-  check_shape(expected, value.shape());
-  return value;
-}
-
-std::vector<float> Loader::floats(const std::string& name) const {
-  std::vector<float> values = tensor(name).to_f32();
+std::vector<float> WeightLoader::floats(const std::string& name) const {
+  const HostTensor value = source_.read(entry(name).name);
+  check_shape(entry(name), value.shape());
+  std::vector<float> values = value.to_f32();
   require_finite(source_, name, values);
   return values;
 }
 
-std::vector<float> Loader::floats_or_none(const std::string& name) const {
+std::vector<float> WeightLoader::floats_or_none(const std::string& name) const {
   if (table_.find(name) == nullptr) return {};
   return floats(name);
 }
 
-StoredMatrix Loader::matrix(const std::string& name) const {
+StoredMatrix WeightLoader::matrix(const std::string& name) const {
   const arch::TensorEntry& expected = entry(name);
   check_shape(expected, source_.info(name).shape);
   return StoredMatrix(source_, name);
 }
 
-NormWeights Loader::norm(const std::string& prefix) const {
+NormWeights WeightLoader::norm(const std::string& prefix) const {
   const bool layer = spec_.norm == arch::Norm::kLayer;
   return {.kind = layer ? kernels::NormKind::kLayer : kernels::NormKind::kRms,
           .eps = static_cast<float>(spec_.norm_eps),
@@ -102,7 +58,7 @@ NormWeights Loader::norm(const std::string& prefix) const {
           .bias = floats_or_none(prefix + ".bias")};
 }
 
-LinearWeights Loader::linear(const std::string& prefix, ActType compute) const {
+LinearWeights WeightLoader::linear(const std::string& prefix, ActType compute) const {
   const StoredMatrix weight = matrix(prefix + ".weight");
   return {.packed = kernels::PackedWeight::pack({.N = weight.rows(),
                                                  .K = weight.columns(),
@@ -114,8 +70,21 @@ LinearWeights Loader::linear(const std::string& prefix, ActType compute) const {
           .gate_bias = {}};
 }
 
-LinearWeights Loader::rows_of(const std::string& prefix, std::int64_t begin,
-                              std::int64_t count) const {
+LinearWeights WeightLoader::packed(const std::vector<float>& weight, std::int64_t rows,
+                                   ActType compute) const {
+  const kernels::WeightView view{.data = weight.data()};
+  return {.packed = kernels::PackedWeight::pack({.N = rows,
+                                                 .K = std::ssize(weight) / rows,
+                                                 .weight = view,
+                                                 .gate = {},
+                                                 .compute = compute},
+                                                isa_),
+          .bias = {},
+          .gate_bias = {}};
+}
+
+LinearWeights WeightLoader::rows_of(const std::string& prefix, std::int64_t begin,
+                                    std::int64_t count) const {
   const StoredMatrix weight = matrix(prefix + ".weight");
   LinearWeights out{.packed = kernels::PackedWeight::pack({.N = count,
                                                            .K = weight.columns(),
@@ -131,21 +100,17 @@ LinearWeights Loader::rows_of(const std::string& prefix, std::int64_t begin,
   return out;
 }
 
-StageWeights Loader::stage(const arch::Stage& stage) const {
+StageWeights WeightLoader::stage(const arch::Stage& stage) const {
   StageWeights out;
-  // Pixels are few and wide in range: the embedding keeps the wide type in int8 too.
-  out.patch = linear(names::patch_proj(spec_, stage.index), types_.wide);
+  if (spec_.input == arch::Input::kImage) {
+    // Pixels are few and wide in range: the embedding keeps the wide type in int8 too.
+    out.patch = linear(names::patch_proj(spec_, stage.index), types_.wide);
+  }
   if (spec_.patch_norm) out.patch_norm = norm(names::patch_norm(spec_, stage.index));
   if (spec_.position == arch::Position::kLearned || spec_.position == arch::Position::kSinCos) {
-    const std::vector<float> rows = floats(names::position(spec_, stage.index));
-    const std::int64_t stride = kernels::act_padded(ActType::kF32, stage.dim);
-    const auto count = static_cast<std::int64_t>(rows.size()) / stage.dim;
-    const std::int64_t skipped = spec_.position_spare_row ? 1 : 0;
-    out.position.assign(static_cast<std::size_t>((count - skipped) * stride), 0.0F);
-    for (std::int64_t r = skipped; r < count; ++r) {
-      std::copy_n(rows.begin() + r * stage.dim, stage.dim,
-                  out.position.begin() + (r - skipped) * stride);
-    }
+    const std::string name = names::position(spec_, stage.index);
+    const std::vector<float> rows = floats(name);
+    out.position = HostTensor::of<float>(DType::kF32, entry(name).shape, rows);
   }
   if (spec_.position == arch::Position::kConditional) {
     const std::string prefix = names::conditional(stage.index);
@@ -162,10 +127,7 @@ StageWeights Loader::stage(const arch::Stage& stage) const {
   return out;
 }
 
-BlockWeights Loader::block(const arch::BlockSpec& b) const {
-  BlockWeights out;
-  out.norm1 = norm(b.name(names::kNorm1));
-  out.norm2 = norm(b.name(names::kNorm2));
+void WeightLoader::load_attention(const arch::BlockSpec& b, BlockWeights& out) const {
   const auto layer = [&](std::string_view name) { return linear(b.name(name), types_.input); };
   if (b.separate_queries) {
     out.q = layer(names::kQuery);
@@ -178,11 +140,19 @@ BlockWeights Loader::block(const arch::BlockSpec& b) const {
     out.q = rows_of(b.name(names::kQkv), 0, b.dim);
     out.kv = rows_of(b.name(names::kQkv), b.dim, 2 * b.dim);
   } else {
-    out.qkv = layer(names::kQkv);
+    out.qkv = merged(b, names::kQkv, names::kQkvLora, 3);
   }
   out.query_norm = floats_or_none(b.name(names::kQueryNorm) + ".weight");
   out.key_norm = floats_or_none(b.name(names::kKeyNorm) + ".weight");
-  out.proj = layer(names::kProj);
+  out.proj = merged(b, names::kProj, names::kProjLora, 1);
+}
+
+BlockWeights WeightLoader::block(const arch::BlockSpec& b) const {
+  BlockWeights out;
+  if (b.mixer != arch::Mixer::kNone) out.norm1 = norm(b.name(names::kNorm1));
+  if (b.mixer == arch::Mixer::kAttention) load_attention(b, out);
+  out.norm2 = norm(b.name(names::kNorm2));
+  const auto layer = [&](std::string_view name) { return linear(b.name(name), types_.input); };
   if (b.mlp == arch::Mlp::kSwiglu && b.quantization == arch::Quantization::kLsq) {
     out.gate = layer(names::kGate);  // gate and up read inputs of different steps
     out.up = layer(names::kUp);
@@ -206,34 +176,27 @@ BlockWeights Loader::block(const arch::BlockSpec& b) const {
   return out;
 }
 
-void Loader::load_head(ModelWeights& out) const {
-  if (spec_.num_classes == 0) return;
-  const std::string head(names::kHead);
-  out.head = linear(head, ActType::kF32);
-  if (spec_.head_norm != arch::HeadNorm::kBatch) return;
-  constexpr double kBatchNormEps = 1e-6;
-  const std::string prefix(names::kHeadNorm);
-  out.head_shift = floats(prefix + ".running_mean");
-  out.head_scale = floats(prefix + ".running_var");
-  for (float& value : out.head_scale) {
-    value = static_cast<float>(1.0 / std::sqrt(static_cast<double>(value) + kBatchNormEps));
-  }
-}
-
-ModelWeights Loader::load() {
+ModelWeights WeightLoader::load(const LoadScope& scope) const {
   ModelWeights out;
+  if (spec_.input == arch::Input::kTokens) out.tokens.emplace(token_embedding());
   for (const arch::Stage& s : spec_.stages()) out.stages.push_back(stage(s));
-  for (const arch::BlockSpec& b : arch::encoder_blocks(spec_)) {
+  for (const arch::BlockSpec& b : scope.blocks) {
     out.blocks.push_back(block(b));
     if (b.quantization == arch::Quantization::kLsq) {
       out.lsq.push_back(load_lsq_block(spec_, b, source_));
     }
   }
   if (spec_.has_class_token()) out.class_token = floats(std::string(names::kClassToken));
-  out.final_norm = norm(std::string(names::kFinalNorm));
+  // Blocks that are averaged are read as they are.
+  if (spec_.read_blocks.empty() || scope.decoder) {
+    out.final_norm = norm(std::string(names::kFinalNorm));
+  }
   load_head(out);
+  if (scope.decoder) out.decoder = decoder(scope.decoder_blocks);
   return out;
 }
+
+namespace {
 
 std::int64_t bytes_of(const std::vector<float>& values) {
   return static_cast<std::int64_t>(values.size() * sizeof(float));
@@ -261,20 +224,25 @@ std::int64_t bytes_of(const BlockWeights& b) {
 
 }  // namespace
 
-ModelWeights load_weights(const arch::EncoderSpec& stored, const arch::EncoderSpec& spec,
-                          const TensorSource& source, const ActTypes& types, kernels::Isa isa) {
-  return Loader(stored, spec, source, types, isa).load();
+ModelWeights load_weights(const arch::EncoderSpec& spec, const TensorSource& source,
+                          const ActTypes& types, kernels::Isa isa, const LoadScope& scope) {
+  return WeightLoader(spec, source, types, isa).load(scope);
 }
 
 std::int64_t size_of(const ModelWeights& weights) {
   std::int64_t sum = bytes_of(weights.class_token) + bytes_of(weights.final_norm) +
                      bytes_of(weights.head) + bytes_of(weights.head_shift) +
-                     bytes_of(weights.head_scale);
+                     bytes_of(weights.head_scale) + bytes_of(weights.pool.scores) +
+                     bytes_of(weights.projection) + bytes_of(weights.decoder.embed) +
+                     bytes_of(weights.decoder.norm) + bytes_of(weights.decoder.out);
+  if (weights.tokens) sum += weights.tokens->bytes();
+  for (const LinearWeights& head : weights.pool.values) sum += bytes_of(head);
   for (const StageWeights& s : weights.stages) {
-    sum += bytes_of(s.patch) + bytes_of(s.patch_norm) + bytes_of(s.position) +
+    sum += bytes_of(s.patch) + bytes_of(s.patch_norm) + std::ssize(s.position.bytes()) +
            bytes_of(s.conditional) + bytes_of(s.conditional_bias);
   }
   for (const BlockWeights& b : weights.blocks) sum += bytes_of(b);
+  for (const BlockWeights& b : weights.decoder.blocks) sum += bytes_of(b);
   return sum;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "conopa/kernels/linear.h"
 #include "conopa/kernels/norm.h"
 #include "engine/lsq.h"
+#include "engine/stored_matrix.h"
 
 namespace conopa::engine {
 
@@ -49,28 +51,56 @@ struct BlockWeights {
 struct StageWeights {
   LinearWeights patch;
   NormWeights patch_norm;               ///< empty weight: none
-  std::vector<float> position;          ///< [N, D] rows padded to `stride`; empty: none
+  HostTensor position;                  ///< float32 [1, N, D] at the stored size; empty: none
   std::vector<float> conditional;       ///< [9, D] depthwise kernel; empty: none
   std::vector<float> conditional_bias;  ///< [D]
 };
 
+/// The attention read-out. Its queries are fixed, so that a query's score with a token is one
+/// product of the token with `Wk^T q`: keys and values of the tokens are never computed, and what
+/// adds the same to all scores of a query (biases, the mean of a batch norm) drops out.
+struct PoolWeights {
+  LinearWeights scores;               ///< [heads * queries, D], by head; empty: no such read-out
+  std::vector<LinearWeights> values;  ///< [Dh, D] of every head
+};
+
+/// A decoder that predicts the next patch.
+struct DecoderWeights {
+  LinearWeights embed;  ///< empty without blocks
+  std::vector<BlockWeights> blocks;
+  NormWeights norm;
+  LinearWeights out;  ///< empty: not loaded
+};
+
 struct ModelWeights {
+  std::optional<StoredMatrix> tokens;  ///< [vocabulary, D] of models that read tokens
   std::vector<StageWeights> stages;
   std::vector<BlockWeights> blocks;
   std::vector<LsqBlock> lsq;       ///< of every block in quantisation-aware models, else empty
   std::vector<float> class_token;  ///< [D]
   NormWeights final_norm;
   std::vector<float> head_shift, head_scale;  ///< [D] batch norm as y = (x - shift) * scale
-  LinearWeights head;                         ///< empty without a classifier
+  PoolWeights pool;
+  LinearWeights head;        ///< empty without a classifier
+  LinearWeights projection;  ///< empty for none
+  DecoderWeights decoder;
 };
 
-/// Reads and packs every tensor that inference needs.
+/// Which parts of a model are loaded.
+struct LoadScope {
+  std::vector<arch::BlockSpec> blocks;          ///< of the encoder
+  std::vector<arch::BlockSpec> decoder_blocks;  ///< with `decoder` alone
+  bool decoder = false;
+};
+
+/// Reads and packs every tensor that inference needs, none of them for a certain image size.
 ///
-/// @param stored  spec of the weights; `spec` the same at the size to run.
-/// @throws FormatError for missing or misshapen tensors and values that are not finite.
-[[nodiscard]] ModelWeights load_weights(const arch::EncoderSpec& stored,
-                                        const arch::EncoderSpec& spec, const TensorSource& source,
-                                        const ActTypes& types, kernels::Isa isa);
+/// @param spec  of the weights.
+/// @throws FormatError for missing or misshapen tensors and values that are not finite;
+///         UnsupportedError for LoRA branches on quantised weights.
+[[nodiscard]] ModelWeights load_weights(const arch::EncoderSpec& spec, const TensorSource& source,
+                                        const ActTypes& types, kernels::Isa isa,
+                                        const LoadScope& scope);
 
 /// Bytes of everything above.
 [[nodiscard]] std::int64_t size_of(const ModelWeights& weights);

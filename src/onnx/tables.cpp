@@ -94,7 +94,6 @@ Value masked_softmax(Graph& graph, const arch::EncoderSpec& spec, const Value& s
   switch (spec.mask) {
     case arch::Mask::kPrefixCausal:  // without prefixes every key is visible
     case arch::Mask::kBidirectional:
-    case arch::Mask::kPrefixCausal:
       return softmax(scores);
     case arch::Mask::kSoftCausal: {
       if (spec.mask_rate == 1.0) return softmax(scores);

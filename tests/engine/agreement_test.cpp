@@ -3,11 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "tests/arch/specs.h"
-#include "tests/engine/native_model.h"
-#include "tests/nn/encoder_testing.h"
+#include "tests/engine/agreement.h"
 
 namespace conopa::engine {
 namespace {
@@ -152,62 +149,6 @@ std::vector<Variant> pyramid_variants() {
          s.stage_reductions = {3, 2};
        }},
   };
-}
-
-double difference(const std::vector<float>& found, const at::Tensor& expected) {
-  const at::Tensor dense = expected.contiguous();
-  const std::span<const float> values = nn::floats(dense);
-  if (found.size() != values.size()) return 1e9;
-  double worst = 0.0;
-  double largest = 1e-12;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const double error = std::abs(static_cast<double>(found[i]) - static_cast<double>(values[i]));
-    worst = std::isnan(error) ? 1e9 : std::max(worst, error);
-    largest = std::max(largest, std::abs(static_cast<double>(values[i])));
-  }
-  return worst / largest;
-}
-
-// Steps of a plausible size, some signed and some not, instead of noise.
-void start_steps(nn::Encoder& encoder) {
-  const auto& entries = encoder.parameters().table().entries();
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    at::Tensor tensor = encoder.parameters().tensors()[i];
-    if (entries[i].name.ends_with(".alpha")) tensor.abs_().mul_(0.1).add_(0.01);
-    if (entries[i].name.ends_with(".zero_point")) tensor.mul_(20.0);
-    if (entries[i].name.ends_with(".signed")) tensor.fill_(i % 3 == 0 ? 0.0 : 1.0);
-    if (entries[i].name.ends_with(".init_state")) tensor.fill_(1.0);
-  }
-}
-
-// Logits and features with the shortcuts, every layer without them.
-void expect_agreement(const EncoderSpec& spec, const ModelOptions& options, double tolerance) {
-  const at::NoGradGuard no_grad;
-  nn::Encoder encoder(spec);
-  nn::randomise(encoder);
-  if (spec.quantization == arch::Quantization::kLsq) start_steps(encoder);
-  if (spec.head_norm == arch::HeadNorm::kBatch) {
-    encoder.parameters().require("head_norm.running_var").abs_().add_(0.5);
-  }
-  const at::Tensor images = nn::images_of(spec);
-  const Model model = Model::load(spec, weights_of(encoder), options);
-  const nn::ForwardResult expected = encoder.forward(images, {});
-  const NativeResult direct = run_native(model, images, Layers::kSkipped);
-  EXPECT_LT(difference(direct.logits, expected.logits), tolerance) << "logits";
-  EXPECT_LT(difference(direct.features, expected.features), tolerance) << "features";
-
-  nn::Capture capture;
-  nn::ForwardOptions full;
-  full.capture = &capture;
-  static_cast<void>(encoder.forward(images, full));
-  const NativeResult shown = run_native(model, images, Layers::kShown);
-  EXPECT_LT(difference(shown.logits, expected.logits), tolerance) << "logits with all layers";
-  EXPECT_EQ(shown.layers.size(), static_cast<std::size_t>(spec.depth) + 2);
-  for (const auto& [name, rows] : shown.layers) {
-    if (name == "final_norm" && !capture.contains(name)) continue;  // not every read-out has it
-    ASSERT_TRUE(capture.contains(name)) << name;
-    EXPECT_LT(difference(rows, capture.at(name)), tolerance) << name;
-  }
 }
 
 // Rounding to steps turns the last bit of a sum into a whole step here and there: tolerance of a

@@ -32,22 +32,24 @@ struct NativeResult {
 
 enum class Layers : std::uint8_t { kSkipped, kShown };
 
+/// @param images  [B, C, H, W], or token numbers [B, width] of models that read tokens.
+/// @param prefix  [B] int64, or undefined.
 inline NativeResult run_native(const Model& model, const at::Tensor& images, Layers layers,
-                               const SessionOptions& options = {.threads = 2, .max_batch = 2}) {
-  const at::Tensor dense = images.to(at::kFloat).contiguous();
-  const std::int64_t batch = dense.size(0);
+                               const SessionOptions& options = {.threads = 2, .max_batch = 2},
+                               const at::Tensor& prefix = {}) {
+  const std::int64_t batch = images.size(0);
   const auto sized = [batch](std::int64_t width) {
     return std::vector<float>(static_cast<std::size_t>(batch * width));
   };
   NativeResult out{
-      .logits = sized(model.spec().num_classes), .features = sized(model.spec().dim), .layers = {}};
+      .logits = sized(model.spec().outputs()), .features = sized(model.spec().dim), .layers = {}};
   Session session(model, options);
   const Outputs outputs{.logits = out.logits, .features = out.features};
-  if (layers == Layers::kSkipped) {
-    session.run(nn::floats(dense), batch, outputs);
-    return out;
+  RunOptions run;
+  if (prefix.defined()) {
+    run.prefix = {prefix.data_ptr<std::int64_t>(), static_cast<std::size_t>(prefix.numel())};
   }
-  session.run(nn::floats(dense), batch, outputs, [&out](const LayerRows& rows) {
+  const auto keep = [&out](const LayerRows& rows) {
     std::vector<float>& all = out.layers[std::string(rows.name)];
     for (std::int64_t image = 0; image < rows.images; ++image) {
       for (std::int64_t token = 0; token < rows.tokens; ++token) {
@@ -55,7 +57,15 @@ inline NativeResult run_native(const Model& model, const at::Tensor& images, Lay
         all.insert(all.end(), row.begin(), row.end());
       }
     }
-  });
+  };
+  if (layers == Layers::kShown) run.observer = keep;
+  if (model.spec().input == arch::Input::kTokens) {
+    const at::Tensor tokens = images.to(at::kLong).contiguous();
+    session.run_tokens({tokens.data_ptr<std::int64_t>(), static_cast<std::size_t>(tokens.numel())},
+                       batch, outputs, run);
+  } else {
+    session.run(nn::floats(images.to(at::kFloat).contiguous()), batch, outputs, run);
+  }
   return out;
 }
 

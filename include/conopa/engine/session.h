@@ -20,8 +20,8 @@ struct SessionOptions {
 
 /// What a run writes; an empty span is not wanted.
 struct Outputs {
-  std::span<float> logits{};    ///< [B, classes]
-  std::span<float> features{};  ///< [B, D] what the head reads, behind the final norm
+  std::span<float> logits{};    ///< [B, spec.outputs()]: classes, or the projection
+  std::span<float> features{};  ///< [B, D] what the head reads, behind final norm and pooling
 };
 
 /// An intermediate result: rows of the residual stream, or of the final norm.
@@ -42,6 +42,14 @@ struct LayerRows {
 /// Called with every intermediate result of a run, in the order of the layers and a batch at a
 /// time; the rows are valid during the call.
 using Observer = std::function<void(const LayerRows&)>;
+
+/// What a run may be told besides its images.
+struct RunOptions {
+  /// [B], 0..N: the first tokens of an image that all its tokens see, behind which each sees what
+  /// is before it. Empty: every token sees all. Of models with mask = "prefix_causal" alone.
+  std::span<const std::int64_t> prefix{};
+  Observer observer{};  ///< empty: nobody looks
+};
 
 /// The linear layers of a block that read the same rows.
 enum class LinearReader : std::uint8_t {
@@ -85,12 +93,34 @@ class Session {
   /// The result of an image does not depend on the batch that it is in nor on the threads.
   /// @param images  [B, C, H, W] float32 of the model's size, normalised.
   /// @throws ShapeError if a span has not the size that the batch and the model say.
+  /// ConfigError if the model reads tokens.
   void run(std::span<const float> images, std::int64_t batch, const Outputs& outputs);
 
   /// The same, and shows every intermediate result; the exact shortcuts for results nobody reads
   /// are off.
   void run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
            const Observer& observer);
+
+  /// The same with options.
+  /// @throws ShapeError for a prefix out of range, ConfigError for prefixes of a model with another
+  ///         mask; as above.
+  void run(std::span<const float> images, std::int64_t batch, const Outputs& outputs,
+           const RunOptions& options);
+
+  /// Runs `batch` sequences of token numbers.
+  /// @param tokens  [B, width], each below the vocabulary.
+  /// @throws ShapeError for a token out of range, or a sequence without the end token that the
+  ///         read-out looks for; ConfigError if the model reads images; as run.
+  void run_tokens(std::span<const std::int64_t> tokens, std::int64_t batch, const Outputs& outputs,
+                  const RunOptions& options = {});
+
+  /// What the model's decoder expects at every patch: place k predicts the patch at place k + 1.
+  /// @param images   [B, C, H, W] as run.
+  /// @param prefix   [B] as RunOptions, or empty.
+  /// @param patches  [B, N, patch_outputs]: pixels (row, column, channel) or scores of codes.
+  /// @throws ConfigError if the model was loaded without ModelOptions::decoder; as run.
+  void predict_patches(std::span<const float> images, std::int64_t batch,
+                       std::span<const std::int64_t> prefix, std::span<float> patches);
 
   /// Shows the inputs of linear layers in all later runs, with the shortcuts off; an empty function
   /// ends that. Costs nothing while there is none.
