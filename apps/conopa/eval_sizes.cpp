@@ -54,6 +54,7 @@ SizeResult measure(const Context& context, const EvalOptions& options, const Eva
 std::string preprocessing(const StoredModel& model) {
   const image::EvalTransformOptions& transform = model.transform;
   if (transform.mode == image::EvalMode::kSquash) return "squashed to the size";
+  if (transform.mode == image::EvalMode::kAsIs) return "not resized";
   const double share = transform.resize_short > 0
                            ? static_cast<double>(std::min(transform.height, transform.width)) /
                                  static_cast<double>(transform.resize_short)

@@ -1,6 +1,8 @@
 #include "conopa/arch/registry.h"
 
 #include <algorithm>
+#include <charconv>
+#include <numeric>
 
 #include "arch/families/families.h"
 #include "conopa/core/nearest.h"
@@ -151,6 +153,18 @@ std::string export_scheme(const Family& f, const EncoderSpec& spec, std::string_
                          serving.empty() ? "none" : fmt::format("{}", fmt::join(serving, ", ")));
 }
 
+bool is_flat(const Family& f, std::string_view scheme, std::string_view name) {
+  const NamingScheme* rules = find_scheme(f, scheme);
+  return rules != nullptr && std::ranges::find(rules->flat, name) != rules->flat.end();
+}
+
+std::vector<std::pair<std::string, HostTensor>> derived_tensors(const EncoderSpec& spec,
+                                                                std::string_view scheme) {
+  const NamingScheme* rules = find_scheme(family(spec.family), scheme);
+  if (rules == nullptr || rules->derived == nullptr) return {};
+  return rules->derived(spec);
+}
+
 bool is_ignored(const Family& f, std::string_view scheme, std::string_view name) {
   const NamingScheme* rules = find_scheme(f, scheme);
   if (rules == nullptr) return false;
@@ -172,13 +186,9 @@ std::string best_scheme(const EncoderSpec& spec, const TensorIndex& tensors) {
   return best;
 }
 
-InferredModel infer_model(const TensorIndex& tensors, std::string_view where) {
+EncoderSpec guess_spec(const TensorIndex& tensors, std::string_view where) {
   for (const Family& f : families()) {
-    std::optional<EncoderSpec> spec = f.infer(tensors);
-    if (!spec) continue;
-    spec->resolve();
-    std::string scheme = best_scheme(*spec, tensors);
-    return {std::move(*spec), std::move(scheme)};
+    if (std::optional<EncoderSpec> spec = f.infer(tensors)) return std::move(*spec);
   }
   std::vector<std::string_view> known;
   for (const Family& f : families()) known.push_back(f.name);
@@ -187,6 +197,77 @@ InferredModel infer_model(const TensorIndex& tensors, std::string_view where) {
                     "name the model with --model",
                     fmt::join(known, ", "), tensors.size(),
                     tensors.empty() ? std::string() : " such as " + tensors.begin()->first);
+}
+
+InferredModel infer_model(const TensorIndex& tensors, std::string_view where) {
+  EncoderSpec spec = guess_spec(tensors, where);
+  spec.resolve();
+  std::string scheme = best_scheme(spec, tensors);
+  return {std::move(spec), std::move(scheme)};
+}
+
+std::optional<InferredPair> infer_pair(
+    const TensorIndex& tensors,
+    const std::function<void(const Family& family, EncoderSpec& guess)>& configure) {
+  const auto finish = [&](const Family& f, EncoderSpec guess) -> InferredModel {
+    if (configure) configure(f, guess);
+    guess.resolve();
+    std::string scheme = best_scheme(guess, tensors);
+    return {std::move(guess), std::move(scheme)};
+  };
+  for (const Family& f : families()) {
+    if (f.text_partner.empty()) continue;
+    const auto scheme = std::ranges::find_if(f.schemes, [&](const NamingScheme& candidate) {
+      return !candidate.pair_scale.empty() && tensors.contains(candidate.pair_scale);
+    });
+    if (scheme == f.schemes.end()) continue;
+    const Family& partner = family(f.text_partner);
+    std::optional<EncoderSpec> image = f.infer(tensors);
+    std::optional<EncoderSpec> text = partner.infer(tensors);
+    if (!image || !text) continue;
+    return InferredPair{.image = finish(f, std::move(*image)),
+                        .text = finish(partner, std::move(*text)),
+                        .logit_scale = std::string(scheme->pair_scale)};
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+std::vector<std::int64_t> listed_blocks(std::string_view layers) {
+  std::vector<std::int64_t> out;
+  while (true) {
+    const std::string_view word = layers.substr(0, layers.find(','));
+    std::int64_t block = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), block);
+    if (error != std::errc{} || end != word.data() + word.size()) {
+      throw ConfigError("--layers", "expected last, best or numbers such as 14,15,16, got '{}'",
+                        word);
+    }
+    out.push_back(block);
+    if (word.size() == layers.size()) return out;
+    layers.remove_prefix(word.size() + 1);
+  }
+}
+
+}  // namespace
+
+std::vector<std::int64_t> probe_blocks(const EncoderSpec& spec, std::string_view layers) {
+  const Family& owner = family(spec.family);
+  if (layers == "best") {
+    std::vector<std::int64_t> best;
+    if (owner.best_blocks != nullptr) best = owner.best_blocks(spec);
+    if (!best.empty()) return best;
+    throw UnsupportedError("--layers",
+                           "no best layers are published for family {} with {} blocks of width {}; "
+                           "name the blocks, as in --layers 10,11",
+                           owner.name, spec.depth, spec.dim);
+  }
+  if (layers != "last") return listed_blocks(layers);
+  const std::int64_t count = std::min(owner.probed_blocks, spec.depth);
+  std::vector<std::int64_t> last(static_cast<std::size_t>(count));
+  std::iota(last.begin(), last.end(), spec.depth - count);
+  return last;
 }
 
 }  // namespace conopa::arch

@@ -45,6 +45,10 @@ ForeignTensor TensorTable::foreign(std::string_view name, std::string_view schem
   ForeignTensor out{.name = foreign_name(name, scheme),
                     .shape = entries_[it->second].shape,
                     .parts = to_foreign_parts(family(family_), scheme, name)};
+  if (is_flat(family(family_), scheme, name) && out.shape.size() > 1 && out.shape.front() == 1) {
+    out.shape.erase(out.shape.begin());
+    return out;
+  }
   if (!out.parts.empty()) {
     out.name = out.parts.front();
     out.shape.front() /= static_cast<std::int64_t>(out.parts.size());
@@ -114,7 +118,10 @@ std::optional<HostTensor> read_foreign(const ForeignTensor& foreign, const Tenso
 
 std::vector<std::pair<std::string, HostTensor>> foreign_parts(const ForeignTensor& foreign,
                                                               const HostTensor& own) {
-  if (foreign.parts.empty()) return {{foreign.name, own}};
+  if (foreign.parts.empty()) {
+    const bool flat = own.shape() != foreign.shape && same_rows(own.shape(), foreign.shape);
+    return {{foreign.name, flat ? own.reshaped(foreign.shape) : own}};
+  }
   std::vector<std::pair<std::string, HostTensor>> out;
   const std::int64_t rows = foreign.shape.front();
   for (std::size_t i = 0; i < foreign.parts.size(); ++i) {

@@ -80,17 +80,23 @@ void check_weights(const StoredModel& model) {
 }
 
 image::EvalTransformOptions default_transform(const arch::EncoderSpec& spec) {
-  const std::int64_t squash_from = arch::family(spec.family).squash_from;
+  const arch::Family& family = arch::family(spec.family);
   image::EvalTransformOptions transform;
   transform.height = spec.height;
   transform.width = spec.width;
   transform.channels = spec.channels;
-  if (squash_from > 0 && std::min(spec.height, spec.width) >= squash_from) {
+  if (family.input != nullptr) {
+    const arch::ReleasedInput input = family.input(spec);
+    transform.mean.assign(input.mean.begin(), input.mean.end());
+    transform.std.assign(input.std.begin(), input.std.end());
+    transform.crop_pct = input.crop_pct;
+    if (input.as_is) transform.mode = image::EvalMode::kAsIs;
+  } else if (spec.head_norm == arch::HeadNorm::kBatch) {
+    transform.interpolation = image::Interpolation::kBilinear;
+  }
+  if (family.squash_from > 0 && std::min(spec.height, spec.width) >= family.squash_from) {
     transform.mode = image::EvalMode::kSquash;
     transform.crop_pct = 1.0;
-  }
-  if (spec.head_norm == arch::HeadNorm::kBatch) {
-    transform.interpolation = image::Interpolation::kBilinear;
   }
   if (spec.channels == 1) {  // the ImageNet colours say nothing about gray images
     transform.mean = {0.5};

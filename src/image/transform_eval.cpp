@@ -35,6 +35,7 @@ class EvalTransform final : public Transform {
 
 Size EvalTransform::scaled_size(Size size) const {
   if (options_.mode == EvalMode::kSquash) return {options_.width, options_.height};
+  if (options_.mode == EvalMode::kAsIs) return size;
   if (options_.resize_short > 0) return size_for_short_side(size, options_.resize_short);
   const auto enlarged = [&](std::int64_t side) {
     return static_cast<std::int64_t>(static_cast<double>(side) / options_.crop_pct);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +11,7 @@
 
 #include "conopa/arch/encoder_spec.h"
 #include "conopa/arch/tensor_table.h"
+#include "conopa/core/host_tensor.h"
 
 namespace conopa::arch {
 
@@ -44,6 +47,27 @@ struct NamingScheme {
   std::vector<JoinRule> joins = {};
   /// Whether the other software can run a model of this spec; null: any of the family.
   bool (*serves)(const EncoderSpec& spec) = nullptr;
+  /// Our names of tensors that the other software keeps without a leading axis of 1.
+  std::vector<std::string_view> flat = {};
+  /// Tensors that such checkpoints hold though the spec tells them, by foreign name; null: none.
+  std::vector<std::pair<std::string, HostTensor>> (*derived)(const EncoderSpec& spec) = nullptr;
+  /// Foreign name of the logarithm of the factor of similarities, in checkpoints that hold an image
+  /// and a text tower.
+  std::string_view pair_scale = {};
+};
+
+/// Preprocessing that a family's models are released with.
+struct ReleasedInput {
+  std::array<double, 3> mean{}, std{};  ///< of samples in 0..1
+  double crop_pct = 1.0;                ///< share of the resized short side that is cropped
+  bool as_is = false;                   ///< images keep their size
+};
+
+/// config.json of a model on the Hub, beside its weights.
+struct HubConfigFile {
+  std::string_view text;
+  std::string_view where;    ///< path, for messages
+  std::string_view weights;  ///< path of the weights, for messages
 };
 
 /// Everything that is particular to a family; no other room knows a family's name.
@@ -61,6 +85,19 @@ struct Family {
   std::vector<std::string> (*doubts)(const EncoderSpec& guess) = nullptr;
   /// Image side from which released models are evaluated on the squashed image, px; 0: never.
   std::int64_t squash_from = 0;
+  /// Preprocessing of released models; null: that of the engine (ImageNet statistics, 0.875).
+  ReleasedInput (*input)(const EncoderSpec& spec) = nullptr;
+  /// Takes what a Hub config knows better than shapes (heads, image size, probed blocks) into a
+  /// guess of `infer`, not yet resolved.
+  /// @return false if the file is no config of this family's released models.
+  /// @throws FormatError if it contradicts the shapes or is damaged.
+  bool (*configure)(EncoderSpec& guess, const HubConfigFile& file) = nullptr;
+  /// How many of the last blocks the released "last layers" probes read; 0: the final norm.
+  std::int64_t probed_blocks = 0;
+  /// Blocks of the best published probe for a size; empty: unknown. Null: for none.
+  std::vector<std::int64_t> (*best_blocks)(const EncoderSpec& spec) = nullptr;
+  /// Family of the text tower in checkpoints that hold both.
+  std::string_view text_partner = {};
 };
 
 /// All families, in the order of their appearance in the docs.
@@ -96,6 +133,13 @@ struct Family {
 [[nodiscard]] std::string export_scheme(const Family& family, const EncoderSpec& spec,
                                         std::string_view scheme);
 
+/// Whether a scheme keeps our tensor without its leading axis of 1.
+[[nodiscard]] bool is_flat(const Family& family, std::string_view scheme, std::string_view name);
+
+/// Tensors that a scheme's checkpoints hold beside ours, see NamingScheme::derived.
+[[nodiscard]] std::vector<std::pair<std::string, HostTensor>> derived_tensors(
+    const EncoderSpec& spec, std::string_view scheme);
+
 /// Whether a foreign name is known to be of no use under a scheme.
 [[nodiscard]] bool is_ignored(const Family& family, std::string_view scheme, std::string_view name);
 
@@ -104,6 +148,27 @@ struct InferredModel {
   EncoderSpec spec;  ///< resolved
   std::string scheme;
 };
+
+/// An image and a text tower in one checkpoint.
+struct InferredPair {
+  InferredModel image, text;
+  std::string logit_scale;  ///< foreign name of the logarithm of the factor of similarities
+};
+
+/// Recognises checkpoints of two towers; nothing if there are not two.
+/// @param configure  called with each tower's guess before it is resolved; may be empty.
+[[nodiscard]] std::optional<InferredPair> infer_pair(
+    const TensorIndex& tensors,
+    const std::function<void(const Family& family, EncoderSpec& guess)>& configure = {});
+
+/// Guess of the first family that recognises the tensors, not yet resolved.
+/// @throws FormatError if none does.
+[[nodiscard]] EncoderSpec guess_spec(const TensorIndex& tensors, std::string_view where);
+
+/// Blocks for the head to read: "last", "best" or numbers "14,15".
+/// @throws ConfigError for other words; UnsupportedError if no best blocks are published.
+[[nodiscard]] std::vector<std::int64_t> probe_blocks(const EncoderSpec& spec,
+                                                     std::string_view layers);
 
 /// Asks every family in turn.
 /// @throws FormatError if none recognises the tensors.

@@ -30,9 +30,9 @@ struct StoredModel {
 /// @throws FormatError naming them.
 void check_weights(const StoredModel& model);
 
-/// Evaluation transform of the released models: short side / 0.875 bicubic (bilinear for linear
-/// probes) and a centre crop (256 to 224), from the family's side on squashed to the size; ImageNet
-/// mean and std (0.5 for gray input).
+/// Evaluation transform of the released models: the family's, else short side / 0.875 bicubic
+/// (bilinear for linear probes) and a centre crop (256 to 224), from the family's side on squashed
+/// to the size; ImageNet mean and std (0.5 for gray input).
 /// @throws ConfigError for an unknown family.
 /// @source released evaluation code of iLLaMA (arXiv 2404.06773), VisionLLaMA (arXiv 2403.00522).
 [[nodiscard]] image::EvalTransformOptions default_transform(const arch::EncoderSpec& spec);

@@ -23,7 +23,8 @@ enum class TrainCrop : std::uint8_t {
   kResizeOnly,     ///< scaled to the size, ratio not kept
   kSimple          ///< short side scaled to the size, mirrored border of pad_px, random window
 };
-enum class EvalMode : std::uint8_t { kCenterCrop, kSquash };
+/// kAsIs: not resized; the centre is cut out, or surrounded by black.
+enum class EvalMode : std::uint8_t { kCenterCrop, kSquash, kAsIs };
 /// kRandom draws bilinear or bicubic per use.
 enum class Interpolation : std::uint8_t { kBilinear, kBicubic, kRandom };
 enum class EraseMode : std::uint8_t {
@@ -126,7 +127,7 @@ struct conopa::EnumNames<conopa::image::TrainCrop> {
 };
 template <>
 struct conopa::EnumNames<conopa::image::EvalMode> {
-  static constexpr std::array<std::string_view, 2> kNames = {"center_crop", "squash"};
+  static constexpr std::array<std::string_view, 3> kNames = {"center_crop", "squash", "as_is"};
 };
 template <>
 struct conopa::EnumNames<conopa::image::Interpolation> {

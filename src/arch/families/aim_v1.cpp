@@ -1,9 +1,12 @@
 // AIM: autoregressive pre-training on pixels (arXiv 2401.08541).
 
+#include <algorithm>
 #include <array>
 #include <numeric>
 
 #include "arch/families/families.h"
+#include "arch/families/hub_config.h"
+#include "conopa/arch/init.h"
 
 namespace conopa::arch {
 namespace {
@@ -14,9 +17,10 @@ struct Size {
   std::string_view word;
   std::int64_t dim, depth, heads;
   std::int64_t probed;  ///< first of the six blocks with the best published probe
+  bool published = true;
 };
-constexpr std::array<Size, 6> kSizes{{{"tiny", 192, 12, 3, 6},
-                                      {"small", 384, 12, 3, 6},
+constexpr std::array<Size, 6> kSizes{{{"tiny", 192, 12, 3, 6, false},
+                                      {"small", 384, 12, 3, 6, false},
                                       {"600m", 1536, 24, 12, 14},
                                       {"1b", 2048, 24, 16, 12},
                                       {"3b", 3072, 24, 24, 12},
@@ -58,6 +62,21 @@ bool is_training(const EncoderSpec& spec) {
          spec.decoder_mixer != Mixer::kNone;
 }
 
+// The training code stores its fixed positions.
+std::vector<std::pair<std::string, HostTensor>> stored_positions(const EncoderSpec& spec) {
+  const auto table = [&spec](std::int64_t width) {
+    const std::vector<float> values =
+        sincos_table(spec.grid_rows(), spec.grid_cols(), width, SinCosOrder::kColumnFirst);
+    return HostTensor::of<float>(DType::kF32, {1, spec.num_patches(), width}, std::span(values));
+  };
+  std::vector<std::pair<std::string, HostTensor>> out{
+      {"preprocessor.blocks.0.pos_embed", table(spec.dim)}};
+  if (spec.decoder == Decoder::kNextPatch && spec.decoder_depth > 0) {
+    out.emplace_back("head.decoder_pos_embed", table(spec.decoder_dim));
+  }
+  return out;
+}
+
 std::vector<NamingScheme> schemes() {
   const RenameRule norm1{".norm1.", ".norm_1."};
   const RenameRule norm2{".norm2.", ".norm_2."};
@@ -92,7 +111,8 @@ std::vector<NamingScheme> schemes() {
            .ignored = {"preprocessor.blocks.0.pos_embed", "head.decoder_pos_embed"},
            .joins = {{".attn.qkv.weight",
                       {".attn.q_proj.weight", ".attn.k_proj.weight", ".attn.v_proj.weight"}}},
-           .serves = is_training}};
+           .serves = is_training,
+           .derived = stored_positions}};
 }
 
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
@@ -111,10 +131,52 @@ std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
 }
 
 std::vector<std::string> doubts(const EncoderSpec& guess) {
-  if (guess.read_blocks.empty()) return {};
+  std::vector<std::int64_t> last(guess.read_blocks.size());
+  std::iota(last.begin(), last.end(), guess.depth - std::ssize(last));
+  if (guess.read_blocks.empty() || guess.read_blocks != last) return {};
   return {
-      "the average of the last 6 blocks is read; heads trained on the best layers need --set "
-      "read_blocks=[14,15,16,17,18,19] (600M, 7B) or [12,13,14,15,16,17] (1B, 3B)"};
+      "the average of the last 6 blocks is read; a head trained on the best layers needs --layers "
+      "best"};
+}
+
+std::vector<std::int64_t> best_blocks(const EncoderSpec& spec) {
+  for (const Size& size : kSizes) {
+    if (!size.published || size.dim != spec.dim || size.depth != spec.depth) continue;
+    std::vector<std::int64_t> out(kProbedBlocks);
+    std::iota(out.begin(), out.end(), size.probed);
+    return out;
+  }
+  return {};
+}
+
+// A number of blocks means the last ones; a released config without the field means the last six.
+void take_probed(const HubConfig& config, EncoderSpec& guess) {
+  const auto probed = config.integers("probe_layers");
+  if (!probed) return;
+  if (config.is_list("probe_layers")) {
+    guess.read_blocks = *probed;
+    return;
+  }
+  const std::int64_t count = std::clamp<std::int64_t>(probed->front(), 0, guess.depth);
+  guess.read_blocks.resize(static_cast<std::size_t>(count));
+  std::iota(guess.read_blocks.begin(), guess.read_blocks.end(), guess.depth - count);
+}
+
+bool configure(EncoderSpec& guess, const HubConfigFile& file) {
+  const HubConfig config(file);
+  if (!config.has("embed_dim") || !config.has("num_blocks")) return false;
+  config.agree("embed_dim", guess.dim);
+  config.agree("num_blocks", guess.depth);
+  config.agree("patch_size", guess.patch);
+  if (guess.num_classes > 0) config.agree("num_classes", guess.num_classes);
+  config.take_heads("num_heads", guess);
+  config.take_size("img_size", guess);
+  if (guess.decoder == Decoder::kNone) take_probed(config, guess);
+  return true;
+}
+
+ReleasedInput input(const EncoderSpec&) {
+  return {.mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}, .crop_pct = 0.875};
 }
 
 }  // namespace
@@ -138,7 +200,11 @@ Family aim_v1_family() {
           .make = make,
           .schemes = schemes(),
           .infer = infer,
-          .doubts = doubts};
+          .doubts = doubts,
+          .input = input,
+          .configure = configure,
+          .probed_blocks = kProbedBlocks,
+          .best_blocks = best_blocks};
 }
 
 }  // namespace conopa::arch

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "arch/families/families.h"
+#include "arch/families/hub_config.h"
 
 namespace conopa::arch {
 namespace {
@@ -111,7 +112,8 @@ NamingScheme official_lit() {
                     {"head.", "image_encoder.head."},
                     {"projection.", "image_projector."}},
           .ignored = {"text_encoder.", "text_projector.", "log_logit_scale"},
-          .serves = is_lit};
+          .serves = is_lit,
+          .pair_scale = "log_logit_scale"};
 }
 
 NamingScheme transformers() {
@@ -128,7 +130,8 @@ NamingScheme transformers() {
                     {"head.weight", "head.output_proj.weight"},
                     {"head.bias", "head.output_proj.bias"}},
           .joins = kTransformersJoins,
-          .serves = is_encoder};
+          .serves = is_encoder,
+          .flat = {names::kPosition}};
 }
 
 NamingScheme transformers_lit() {
@@ -147,7 +150,9 @@ NamingScheme transformers_lit() {
                     {"projection.", "visual_projection."}},
           .ignored = {"text_model.", "text_projection.", "logit_scale"},
           .joins = kTransformersJoins,
-          .serves = is_lit};
+          .serves = is_lit,
+          .flat = {names::kPosition},
+          .pair_scale = "logit_scale"};
 }
 
 NamingScheme timm() {
@@ -178,7 +183,8 @@ NamingScheme l3m() {
                 {"decoder.pred.", "models.text_decoder.head.blocks.1.linear."}},
       .joins = {{".attn.qkv.weight",
                  {".attn.q_proj.weight", ".attn.k_proj.weight", ".attn.v_proj.weight"}}},
-      .serves = is_caption};
+      .serves = is_caption,
+      .flat = {names::kDecoderTokenPosition}};
 }
 
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
@@ -192,6 +198,31 @@ std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
   EncoderSpec spec = make("");
   if (!read_aim_shapes(spec, *view)) return std::nullopt;
   return spec;
+}
+
+bool configure(EncoderSpec& guess, const HubConfigFile& file) {
+  const HubConfig config = HubConfig(file).section("vision_config");
+  if (!config.has("hidden_size") || !config.has("num_hidden_layers")) return false;
+  config.agree("hidden_size", guess.dim);
+  config.agree("intermediate_size", guess.mlp_hidden);
+  config.agree("num_hidden_layers", guess.depth);
+  config.agree("num_channels", guess.channels);
+  config.agree("patch_size", guess.patch);
+  config.agree("qkv_bias", guess.qkv_bias);
+  config.agree("use_bias", guess.mlp_bias);
+  config.agree("mlp_bias", guess.mlp_bias);
+  config.take_heads("num_attention_heads", guess);
+  config.take_size("image_size", guess);
+  guess.norm_eps = config.number("rms_norm_eps").value_or(guess.norm_eps);
+  return true;
+}
+
+// The statistics of CLIP; models of native resolution take images as they are.
+ReleasedInput input(const EncoderSpec& spec) {
+  return {.mean = {0.48145466, 0.4578275, 0.40821073},
+          .std = {0.26862954, 0.26130258, 0.27577711},
+          .crop_pct = 1.0,
+          .as_is = spec.position == Position::kSinCosComputed};
 }
 
 }  // namespace
@@ -222,7 +253,10 @@ Family aim_v2_family() {
                   {"aimv2_large_patch14_224_pretrain", "pre-training on images and captions"}},
       .make = make,
       .schemes = {official(), official_lit(), transformers(), transformers_lit(), timm(), l3m()},
-      .infer = infer};
+      .infer = infer,
+      .input = input,
+      .configure = configure,
+      .text_partner = "aim_v2_text"};
 }
 
 }  // namespace conopa::arch

@@ -2,6 +2,7 @@
 // tokens.
 
 #include "arch/families/families.h"
+#include "arch/families/hub_config.h"
 
 namespace conopa::arch {
 namespace {
@@ -47,7 +48,9 @@ std::vector<NamingScheme> schemes() {
                      {"token_embed.", "text_encoder.preprocessor.text_embedding."},
                      {"projection.", "text_projector."}},
            .ignored = {"image_encoder.", "image_projector.", "log_logit_scale"},
-           .serves = is_lit},
+           .serves = is_lit,
+           .flat = {names::kPosition},
+           .pair_scale = "log_logit_scale"},
           {.name = "transformers_lit",
            .replace = {{".norm1.", ".rms_norm1."},
                        {".norm2.", ".rms_norm2."},
@@ -65,7 +68,9 @@ std::vector<NamingScheme> schemes() {
            .joins = {{".attn.qkv.weight",
                       {".attention.q_proj.weight", ".attention.k_proj.weight",
                        ".attention.v_proj.weight"}}},
-           .serves = is_lit}};
+           .serves = is_lit,
+           .flat = {names::kPosition},
+           .pair_scale = "logit_scale"}};
 }
 
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
@@ -93,6 +98,22 @@ std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
   return spec;
 }
 
+bool configure(EncoderSpec& guess, const HubConfigFile& file) {
+  const HubConfig config = HubConfig(file).section("text_config");
+  if (!config.has("hidden_size") || !config.has("vocab_size")) return false;
+  config.agree("hidden_size", guess.dim);
+  config.agree("intermediate_size", guess.mlp_hidden);
+  config.agree("num_hidden_layers", guess.depth);
+  config.agree("vocab_size", guess.vocabulary);
+  config.agree("max_position_embeddings", guess.width);
+  config.agree("qkv_bias", guess.qkv_bias);
+  config.agree("mlp_bias", guess.mlp_bias);
+  config.take_heads("num_attention_heads", guess);
+  guess.end_token = config.integer("eos_token_id").value_or(guess.end_token);
+  guess.norm_eps = config.number("rms_norm_eps").value_or(guess.norm_eps);
+  return true;
+}
+
 }  // namespace
 
 Family aim_v2_text_family() {
@@ -101,7 +122,8 @@ Family aim_v2_text_family() {
           .presets = {{"aimv2_lit_text", "123 M parameters, 77 CLIP tokens"}},
           .make = make,
           .schemes = schemes(),
-          .infer = infer};
+          .infer = infer,
+          .configure = configure};
 }
 
 }  // namespace conopa::arch
