@@ -219,6 +219,33 @@ Reconstruction AimTask::pictures(const Pass& pass, std::int64_t row) const {
                        {"roll-out", picture(rolled)}}};
 }
 
+void AimTask::add(const Pass& pass, Totals& totals) const {
+  const std::int64_t samples = pass.images.size(0);
+  const std::int64_t given = pass.options.prefix.defined()
+                                 ? pass.options.prefix.sum().item<std::int64_t>()
+                                 : samples;  // the first place is no target of any model
+  const auto places = static_cast<double>(samples * spec().num_patches() - given);
+  totals.patch_loss += pass.patch_loss.item<double>() * places;
+  totals.places += places;
+  if (!pass.words.defined()) return;
+  const at::Tensor counted = counted_words(pass.words);
+  const at::Tensor best = pass.prediction.words.narrow(1, 0, counted.size(1)).argmax(2);
+  const auto words = static_cast<double>(counted.ne(kNotCounted).sum().item<std::int64_t>());
+  totals.text_loss += pass.text_loss.item<double>() * words;
+  totals.words += words;
+  totals.right += static_cast<double>(counted.eq(best).sum().item<std::int64_t>());
+}
+
+std::vector<std::pair<std::string, double>> AimTask::values(const Totals& totals) const {
+  const double patch = totals.patch_loss / totals.places;
+  if (!tokenizer_) return {{"loss", patch}};
+  const double text = totals.text_loss / totals.words;
+  return {{"loss", options_.pixel_weight * patch + options_.caption_weight * text},
+          {"pixel_loss", patch},
+          {"text_loss", text},
+          {"word_accuracy", totals.right / totals.words}};
+}
+
 Evaluation AimTask::evaluate(data::Loader& loader, const EvaluateOptions& options) {
   const at::NoGradGuard no_grad;
   nn::ForwardOptions forward_options;
@@ -228,21 +255,12 @@ Evaluation AimTask::evaluate(data::Loader& loader, const EvaluateOptions& option
   out.higher_is_better = false;
   const std::int64_t wanted = codebook_ ? 0 : std::min(options.samples, kMaxPictures);
   eval::EvenSpread spread(wanted, loader.dataset().size());
-  double patch_sum = 0.0, text_sum = 0.0;
-  std::int64_t samples = 0, words = 0, right = 0, done = 0;
+  Totals totals;
+  std::int64_t done = 0;
   loader.begin_epoch(0);
   while (const std::optional<data::Batch> batch = loader.next()) {
     const Pass pass = forward(*batch, {}, forward_options);
-    const auto count = static_cast<double>(batch->size());
-    patch_sum += pass.patch_loss.item<double>() * count;
-    samples += batch->size();
-    if (pass.words.defined()) {
-      text_sum += pass.text_loss.item<double>() * count;
-      const at::Tensor counted = counted_words(pass.words);
-      const at::Tensor best = pass.prediction.words.narrow(1, 0, counted.size(1)).argmax(2);
-      words += counted.ne(kNotCounted).sum().item<std::int64_t>();
-      right += counted.eq(best).sum().item<std::int64_t>();
-    }
+    add(pass, totals);
     for (std::int64_t i = 0; i < batch->size(); ++i) {
       if (!spread.takes_next()) continue;
       out.reconstructions.push_back(pictures(pass, i));
@@ -254,16 +272,7 @@ Evaluation AimTask::evaluate(data::Loader& loader, const EvaluateOptions& option
       return out;
     }
   }
-  const double patch = patch_sum / static_cast<double>(samples);
-  if (!tokenizer_) {
-    out.values = {{"loss", patch}};
-    return out;
-  }
-  const double text = text_sum / static_cast<double>(samples);
-  out.values = {{"loss", options_.pixel_weight * patch + options_.caption_weight * text},
-                {"pixel_loss", patch},
-                {"text_loss", text},
-                {"word_accuracy", static_cast<double>(right) / static_cast<double>(words)}};
+  out.values = values(totals);
   return out;
 }
 

@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "conopa/arch/visit_order.h"
 #include "conopa/codebook/codebook.h"
@@ -19,7 +21,7 @@ namespace conopa::tasks {
 struct AimOptions {
   arch::VisitOrder order = arch::VisitOrder::kRaster;  ///< in which patches follow each other
   bool norm_pix = true;             ///< predict patches in units of their own mean and deviation
-  std::string codebook;             ///< predict the nearest code of this file; empty: pixels
+  std::string codebook{};           ///< predict the nearest code of this file; empty: pixels
   double pixel_weight = 0.4;        ///< of the pixel loss beside captions
   double caption_weight = 1.0;      ///< of the text loss
   std::string tokenizer = "bytes";  ///< of captions, or a vocabulary's path
@@ -67,6 +69,14 @@ class AimTask final : public Task {
     at::Tensor patch_loss, text_loss, loss;
   };
 
+  /// Sums over an evaluation, so that its means do not depend on the size of batches.
+  struct Totals {
+    double patch_loss = 0.0, places = 0.0;  ///< places that are no prefix
+    double text_loss = 0.0, words = 0.0, right = 0.0;
+  };
+
+  void add(const Pass& pass, Totals& totals) const;
+  [[nodiscard]] std::vector<std::pair<std::string, double>> values(const Totals& totals) const;
   [[nodiscard]] Pass forward(const data::Batch& batch, const nn::NoiseKey& key,
                              nn::ForwardOptions options) const;
   [[nodiscard]] at::Tensor patch_loss(const Pass& pass) const;
