@@ -53,6 +53,7 @@ void add_bench(CLI::App& root, Context& context);
 void add_import(CLI::App& root, Context& context);
 void add_export(CLI::App& root, Context& context);
 void add_init_from_llama(CLI::App& root, Context& context);
+void add_lora(CLI::App& root, Context& context);
 void add_resize(CLI::App& root, Context& context);
 void add_quantize(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);

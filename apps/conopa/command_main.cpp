@@ -58,7 +58,7 @@ std::string suggestion(const CLI::App& root, const std::vector<std::string>& arg
     }
     const std::string bare = word.substr(0, word.find('='));
     if (std::find(known.begin(), known.end(), bare) != known.end()) {
-      if (!bare.starts_with("-")) app = root.get_subcommand(bare);
+      if (!bare.starts_with("-")) app = app->get_subcommand(bare);
       continue;
     }
     const bool option = bare.starts_with("--");
@@ -127,6 +127,7 @@ void add_commands(CLI::App& root, Context& context) {
   add_import(root, context);
   add_export(root, context);
   add_init_from_llama(root, context);
+  add_lora(root, context);
   add_resize(root, context);
   add_quantize(root, context);
   add_inspect(root, context);

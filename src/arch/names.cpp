@@ -38,4 +38,8 @@ std::string neck(std::int64_t level, std::int64_t layer) {
   return fmt::format("fpn{}.{}", level, layer);
 }
 
+bool is_lora(std::string_view name) noexcept {
+  return name.ends_with(".lora_A") || name.ends_with(".lora_B");
+}
+
 }  // namespace conopa::arch::names

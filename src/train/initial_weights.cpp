@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -105,6 +106,18 @@ std::string left_out(const SourceModel& source, const arch::EncoderSpec& spec,
   return fmt::format("{} tensors of the checkpoint left out ({})", count, fmt::join(parts, ", "));
 }
 
+// Whether nothing but low-rank branches and parts of the head start fresh, as they do when a
+// pre-trained model is fine-tuned or probed.
+bool expected_fresh(const arch::KeyReport& report) {
+  return report.reshaped.empty() && report.unexpected.empty() &&
+         std::ranges::any_of(report.missing, arch::names::is_lora) &&
+         std::ranges::all_of(report.missing, [](const std::string& name) {
+           return arch::names::is_lora(name) ||
+                  name.starts_with(std::string(arch::names::kHead) + ".") ||
+                  name.starts_with(std::string(arch::names::kHeadNorm) + ".");
+         });
+}
+
 }  // namespace
 
 arch::KeyReport load_initial_weights(const fs::path& path, const arch::EncoderSpec& spec,
@@ -141,7 +154,10 @@ arch::KeyReport load_initial_weights(const fs::path& path, const arch::EncoderSp
   }
   if (resized) log_info("position embedding resized to {}x{}", spec.grid_rows(), spec.grid_cols());
   const std::string unread = left_out(source, spec, read);
-  if (!report.clean()) {
+  if (expected_fresh(report)) {
+    log_info("initial weights from {}: {} tensors of LoRA branches and head start fresh{}{}",
+             path.string(), report.missing.size(), unread.empty() ? "" : "; ", unread);
+  } else if (!report.clean()) {
     log_warning("initial weights from {}: {}{}{}", path.string(), report.summary(),
                 unread.empty() ? "" : "; ", unread);
   } else if (!unread.empty()) {

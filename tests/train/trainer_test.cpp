@@ -272,7 +272,8 @@ TEST(TrainerTest, AFrozenEncoderBuildsNoGraph) {
   const data::Batch batch{.images = HostTensor::zeros(DType::kF32, {2, 1, 8, 8}),
                           .labels = HostTensor::zeros(DType::kI64, {2}),
                           .targets = {},
-                          .indices = {0, 1}};
+                          .indices = {0, 1},
+                          .captions = {}};
   trainer.task().loss(batch, {}).loss.backward();
   const nn::Parameters& parameters = trainer.task().parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {

@@ -151,6 +151,8 @@ inline constexpr std::string_view kUp = "mlp.up";
 inline constexpr std::string_view kDown = "mlp.down";
 inline constexpr std::string_view kQkvLora = "attn.qkv.lora";
 inline constexpr std::string_view kProjLora = "attn.proj.lora";
+/// Whether a tensor belongs to a low-rank branch.
+[[nodiscard]] bool is_lora(std::string_view name) noexcept;
 inline constexpr std::string_view kScale1 = "ls1";
 inline constexpr std::string_view kScale2 = "ls2";
 }  // namespace names

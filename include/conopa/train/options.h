@@ -80,7 +80,8 @@ enum class InitPolicy {
 /// Which tensors a run changes.
 enum class Trainable {
   kAll,
-  kHead  ///< linear probing: the rest of the model is a fixed feature extractor
+  kHead,  ///< probing: the rest of the model is a fixed feature extractor
+  kLora   ///< low-rank branches (model.lora_rank > 0) and the head
 };
 
 /// What a run learns: one subclass of tasks::Task each.
@@ -211,7 +212,7 @@ struct conopa::EnumNames<conopa::train::TaskKind> {
 };
 template <>
 struct conopa::EnumNames<conopa::train::Trainable> {
-  static constexpr std::array<std::string_view, 2> kNames = {"all", "head"};
+  static constexpr std::array<std::string_view, 3> kNames = {"all", "head", "lora"};
 };
 template <>
 struct conopa::EnumNames<conopa::train::ModelChoice> {
