@@ -72,12 +72,15 @@ void ModelOptions::visit(FieldVisitor& v) {
 void OptimOptions::visit(FieldVisitor& v) {
   enum_field(v, "optimizer", optimizer, "rule of the updates");
   enum_field(v, "schedule", schedule,
-             "learning rate per step, per epoch, or per epoch and one epoch late");
+             "learning rate per step, per epoch, per epoch and one epoch late, or per step by the "
+             "fraction of the run");
   v.field("lr_peak", lr_peak, "learning rate after the warm-up");
   v.field("lr_final", lr_final, "learning rate the cosine falls to");
   v.field("lr_start", lr_start, "learning rate of the first warm-up step");
   v.field("warmup_epochs", warmup_epochs, "epochs of linear warm-up; fractions are allowed");
   v.field("weight_decay", weight_decay, "of matrices; biases, norms and embeddings have none");
+  v.field("decoupled_decay", decoupled_decay,
+          "AdamW decays by weight_decay * lr / lr_peak a step, not by weight_decay * lr");
   v.field("betas", betas, "averaging factors of AdamW and LAMB");
   v.field("momentum", momentum, "of LARS");
   v.field("trust", trust, "LARS's trust coefficient");
@@ -98,6 +101,13 @@ void OptimOptions::validate() const {
   require_range("optim", "eps", eps, 0.0, 1.0);
   require_range("optim", "clip_grad", clip_grad, 0.0, kHuge);
   require_range("optim", "layer_decay", layer_decay, 1e-6, 1.0);
+  if (decoupled_decay && optimizer != OptimizerKind::kAdamW) {
+    throw ConfigError("optim", "decoupled_decay belongs to optimizer = \"adamw\", got \"{}\"",
+                      enum_name(optimizer));
+  }
+  if (decoupled_decay && lr_peak <= 0.0) {
+    throw ConfigError("optim", "decoupled_decay divides by lr_peak, which must be above 0");
+  }
   if (betas.size() != 2 ||
       !std::all_of(betas.begin(), betas.end(), [](double b) { return b >= 0.0 && b < 1.0; })) {
     throw ConfigError("optim", "betas must be two numbers of at least 0 and below 1");

@@ -1,6 +1,7 @@
 #include "conopa/train/adamw.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,6 +52,32 @@ TEST_P(AdamWTest, FollowsTheAlgorithmWithDecayByTheTable) {
         << parameters.table().entries()[i].name;
   }
   EXPECT_EQ(optimizer.steps(), 5);
+}
+
+TEST_P(AdamWTest, DecoupledDecayDoesNotDependOnTheSizeOfThePeak) {
+  constexpr double kDecay = 0.1;
+  for (const double peak : {1e-1, 1e-4}) {
+    nn::Parameters parameters = toy_parameters();
+    OptimOptions options = toy_optim(OptimizerKind::kAdamW);
+    options.decoupled_decay = true;
+    options.lr_peak = peak;
+    AdamW optimizer(parameters, options, GetParam());
+    std::vector<std::vector<double>> expected;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const at::Tensor& tensor = parameters.tensors()[i];
+      tensor.mutable_grad() = at::zeros_like(tensor);  // nothing moves but by decay
+      const double left = parameters.table().entries()[i].decay ? 0.9 * 0.95 : 1.0;
+      expected.push_back(values_of(tensor));
+      for (double& value : expected.back()) value *= left;
+    }
+    optimizer.step(peak, kDecay);
+    optimizer.step(peak / 2.0, kDecay);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      EXPECT_THAT(values_of(parameters.tensors()[i]),
+                  testing::Pointwise(testing::DoubleNear(1e-6), expected[i]))
+          << parameters.table().entries()[i].name << ", peak " << peak;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, AdamWTest, testing::Values(nn::Ops::kAuto, nn::Ops::kStock),

@@ -41,6 +41,7 @@ struct OptimOptions {
   double lr_start = 0.0;  ///< of the first warm-up step; a start factor f means f·lr_peak
   double warmup_epochs = 0.0;
   double weight_decay = 0.05;
+  bool decoupled_decay = false;  ///< AdamW: decay by wd·lr/lr_peak a step instead of wd·lr
   std::vector<double> betas = {0.9, 0.999};  ///< AdamW, LAMB
   double momentum = 0.9;                     ///< LARS
   double trust = 1e-3;                       ///< LARS: its η
