@@ -30,6 +30,12 @@ class Block {
   /// The same, recomputed in the backward pass.
   void run_checkpointed(at::Tensor& x, Branch& pending, const Pass& pass) const;
 
+  /// The attention branch of normalised rows [B·N, D], before it is added.
+  [[nodiscard]] at::Tensor attention_branch(const at::Tensor& y, const Pass& pass) const;
+  /// One of its linear layers (names::kQkv, ...) with its low-rank branch, on rows.
+  [[nodiscard]] at::Tensor layer(std::string_view name, const at::Tensor& x,
+                                 const Pass& pass) const;
+
   /// The block's output for one token alone (exact if no other token is read): queries, projection
   /// and feed-forward run on [B, D].
   /// @return the stream of that token and its pending branch.
@@ -43,15 +49,12 @@ class Block {
 
  private:
   [[nodiscard]] NormParameters norm(std::string_view layer) const;
-  [[nodiscard]] at::Tensor layer(std::string_view name, const at::Tensor& x,
-                                 const Pass& pass) const;
   /// What the low-rank matrices add to a layer's output.
   [[nodiscard]] at::Tensor lora_branch(std::string_view name, const at::Tensor& x,
                                        const Pass& pass) const;
   [[nodiscard]] at::Tensor scaled(std::string_view scale, const at::Tensor& branch) const;
   [[nodiscard]] AttentionConstants constants(const Pass& pass) const;
 
-  [[nodiscard]] at::Tensor attention_branch(const at::Tensor& y, const Pass& pass) const;
   [[nodiscard]] at::Tensor whole_attention(const at::Tensor& y, const Pass& pass) const;
   [[nodiscard]] at::Tensor explicit_attention(const at::Tensor& qkv, const Pass& pass) const;
   [[nodiscard]] at::Tensor window_attention(const at::Tensor& y, const Pass& pass) const;

@@ -47,6 +47,17 @@ double epoch_value(const LrSchedule& s, std::int64_t t, std::int64_t epochs) {
   return half_cosine(s.peak, s.final, std::numbers::pi * number / static_cast<double>(epochs));
 }
 
+std::vector<double> fraction_schedule(const LrSchedule& s, std::int64_t total, double warmup) {
+  std::vector<double> out;
+  for (std::int64_t step = 0; step < total; ++step) {
+    const double done = static_cast<double>(step) / static_cast<double>(total);
+    out.push_back(done < warmup ? s.warmup.start + (s.peak - s.warmup.start) * done / warmup
+                                : half_cosine(s.peak, s.final,
+                                              std::numbers::pi * (done - warmup) / (1.0 - warmup)));
+  }
+  return out;
+}
+
 // Early part by shape from `rate` down, late part constant.
 std::vector<double> two_parts(CutoffShape shape, double early, double late, std::int64_t cut,
                               std::int64_t total) {
@@ -82,6 +93,10 @@ std::vector<double> lr_schedule(const LrSchedule& schedule, std::int64_t epochs,
   const std::int64_t total = total_steps("schedule", epochs, steps_per_epoch);
   static_cast<void>(
       steps_of("schedule", "the warm-up", schedule.warmup.epochs, steps_per_epoch, total));
+  if (schedule.mode == LrMode::kFraction) {
+    const double warm = epochs > 0 ? schedule.warmup.epochs / static_cast<double>(epochs) : 0.0;
+    return fraction_schedule(schedule, total, warm);
+  }
   const std::int64_t lag = schedule.mode == LrMode::kEpochLagged ? 1 : 0;
   std::vector<double> out;
   out.reserve(static_cast<std::size_t>(total));

@@ -21,4 +21,14 @@ void check_schedules(const Case& c, Outcome& out);              ///< values per 
 void check_eval_transform(const Case& c, Outcome& out);         ///< resize, crop, normalise
 void check_halving_crop(const Case& c, Outcome& out);           ///< crop of the diffusion models
 
+void check_aim_probe(const Case& c, Outcome& out);        ///< AIMv1 with attentive probe
+void check_aim_encoder(const Case& c, Outcome& out);      ///< encoder, prefixes, gradients
+void check_aim_native(const Case& c, Outcome& out);       ///< any resolution
+void check_aim_pair(const Case& c, Outcome& out);         ///< image and text towers
+void check_aim_pretraining(const Case& c, Outcome& out);  ///< next patch, loss, gradients
+void check_aim_captions(const Case& c, Outcome& out);     ///< next patch and next word
+void check_aim_steps(const Case& c, Outcome& out);        ///< schedule and AdamW steps
+void check_attention_probe(const Case& c, Outcome& out);  ///< several queries, batch statistics
+void check_lora(const Case& c, Outcome& out);             ///< low-rank branches
+
 }  // namespace conopa::parity

@@ -31,7 +31,9 @@ struct Warmup {
 /// When the learning rate changes. kStep: every step, see cosine_schedule. kEpoch: at every epoch
 /// by its number. kEpochLagged: the same one epoch late, as training code does that sets the rate
 /// after epoch e to the value of number e: epochs 0 and 1 both run at the value of number 0.
-enum class LrMode { kStep, kEpoch, kEpochLagged };
+/// kFraction: every step, by the part w = step/total of the run that is done, start + (peak −
+/// start)·w/f before the warm-up's part f, then the half cosine of (w − f)/(1 − f) (AIM).
+enum class LrMode { kStep, kEpoch, kEpochLagged, kFraction };
 
 struct LrSchedule {
   LrMode mode = LrMode::kStep;
@@ -89,7 +91,8 @@ struct DropSchedule {
 
 template <>
 struct conopa::EnumNames<conopa::train::LrMode> {
-  static constexpr std::array<std::string_view, 3> kNames = {"step", "epoch", "epoch_lagged"};
+  static constexpr std::array<std::string_view, 4> kNames = {"step", "epoch", "epoch_lagged",
+                                                             "fraction"};
 };
 template <>
 struct conopa::EnumNames<conopa::train::MaskMode> {
