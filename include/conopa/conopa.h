@@ -38,7 +38,7 @@ typedef struct conopa_model_info {
   int64_t channels;
   int64_t height; /**< pixels */
   int64_t width;
-  int64_t classes;      /**< 0: no classifier */
+  int64_t classes;      /**< width of the logits: classes or projection; 0: no such */
   int64_t features;     /**< width of the features that the classifier reads */
   int64_t weight_bytes; /**< of packed weights in memory */
   const char* precision;
