@@ -85,7 +85,8 @@ void conopa_session_free(conopa_session* session);
 conopa_status conopa_session_run(conopa_session* session, const float* pixels, int64_t batch,
                                  float* logits, float* features);
 
-/** Rows of an intermediate layer: "tokens_in", "block3_out", "stage1_block0_out", "final_norm".
+/** Rows of an intermediate layer: "tokens_in", "block3_out", "stage1_block0_out", "final_norm"
+ *  ("read_tokens" instead in models that average blocks).
  *  @param rows    receives [batch, tokens, width], or NULL to ask for the sizes alone.
  *  @param tokens  receives the number of tokens of an image; may be NULL.
  *  @param width   receives the width of a token; may be NULL. */
