@@ -55,8 +55,8 @@ class Bench {
         session_(model, {.threads = which.threads, .max_batch = which.batch}),
         team_(which.threads),
         images_(random_images(model.spec(), which.batch)),
-        outputs_(static_cast<std::size_t>(
-            which.batch * std::max<std::int64_t>(model.spec().num_classes, model.spec().dim))) {}
+        outputs_(static_cast<std::size_t>(which.batch *
+                                          std::max(model.spec().outputs(), model.spec().dim))) {}
 
   void look_at_peak() {
     constexpr double kSeconds = 0.1;
@@ -87,9 +87,9 @@ class Bench {
  private:
   void once() {
     const arch::EncoderSpec& spec = model_.spec();
-    const bool head = spec.num_classes > 0;
+    const bool head = spec.outputs() > 0;
     const std::span<float> out = std::span(outputs_).first(
-        static_cast<std::size_t>(which_.batch * (head ? spec.num_classes : spec.dim)));
+        static_cast<std::size_t>(which_.batch * (head ? spec.outputs() : spec.dim)));
     if (head) {
       session_.run(images_, which_.batch, {.logits = out});
     } else {

@@ -58,6 +58,24 @@ std::unique_ptr<Network> expected_network(const Context& context, const StoredMo
                               .batch = options.batch});
 }
 
+// Words of random length, then end tokens.
+HostTensor random_tokens(const arch::EncoderSpec& spec, std::int64_t first, std::int64_t count) {
+  HostTensor tokens = HostTensor::zeros(DType::kI64, {count, spec.width});
+  const std::span<std::int64_t> all = tokens.mutable_data<std::int64_t>();
+  for (std::int64_t i = 0; i < count; ++i) {
+    Rng rng(0, RngPurpose::kSample, 0, static_cast<std::uint64_t>(first + i));
+    const auto length =
+        static_cast<std::int64_t>(rng.uniform(0.0, static_cast<double>(spec.width)));
+    for (std::int64_t t = 0; t < spec.width; ++t) {
+      all[static_cast<std::size_t>(i * spec.width + t)] =
+          t < length
+              ? static_cast<std::int64_t>(rng.uniform(0.0, static_cast<double>(spec.vocabulary)))
+              : spec.end_token;
+    }
+  }
+  return tokens;
+}
+
 // Standard normal pixels: normalised images have about that spread.
 HostTensor random_images(const arch::EncoderSpec& spec, std::int64_t first, std::int64_t count) {
   HostTensor images =
@@ -82,7 +100,9 @@ LayerErrors compare(const Options& options, const StoredModel& model, const arch
   if (options.images.empty()) {
     for (std::int64_t first = 0; first < options.random; first += options.batch) {
       const std::int64_t count = std::min(options.batch, options.random - first);
-      add(random_images(spec, first, count), count);
+      add(spec.input == arch::Input::kTokens ? random_tokens(spec, first, count)
+                                             : random_images(spec, first, count),
+          count);
     }
     return errors;
   }
@@ -117,6 +137,11 @@ int run(const Context& context, const Options& options) {
   if (against_torch(context, options)) static_cast<void>(need_torch(context));
   const StoredModel model = open_model_or_preset(options.model);
   const arch::EncoderSpec spec = spec_at(model, options.size);
+  if (spec.input == arch::Input::kTokens && !options.images.empty()) {
+    throw ConfigError("--images",
+                      "expected a model that reads images, found one that reads tokens; use "
+                      "--random");
+  }
   const std::unique_ptr<Network> found =
       make_network(context, model, spec, options.engine, options.batch);
   const std::unique_ptr<Network> expected = expected_network(context, model, spec, options);

@@ -59,8 +59,9 @@ class Network {
   /// "fp32", "bf16" or "int8".
   [[nodiscard]] virtual std::string_view precision() const = 0;
 
-  /// @param images  [B, C, H, W] float32, of which the first `count` >= 1 are used.
-  /// @return        [count, classes] row-major; the model must have a head.
+  /// @param images  [B, C, H, W] float32, of which the first `count` >= 1 are used; token numbers
+  ///                [B, width] int64 of models that read tokens.
+  /// @return        [count, outputs] row-major; the model must have a head.
   [[nodiscard]] virtual std::vector<float> logits(const HostTensor& images, std::int64_t count) = 0;
 
   /// The same with every intermediate result, from the first layer to the last. Logits are left

@@ -14,8 +14,14 @@ namespace {
 
 constexpr std::int64_t kRowsTogether = 2048;  // tokens of all images of a pass
 
-std::span<const float> first_images(const HostTensor& images, std::int64_t count) {
-  return images.rows(0, count).data<float>();
+void run(engine::Session& session, const HostTensor& inputs, std::int64_t count,
+         const engine::Outputs& outputs, const engine::Observer& observer = {}) {
+  const HostTensor first = inputs.rows(0, count);
+  if (session.model().spec().input == arch::Input::kTokens) {
+    session.run_tokens(first.data<std::int64_t>(), count, outputs, {.observer = observer});
+  } else {
+    session.run(first.data<float>(), count, outputs, engine::RunOptions{.observer = observer});
+  }
 }
 
 class NativeNetwork final : public Network {
@@ -34,8 +40,8 @@ class NativeNetwork final : public Network {
   }
 
   [[nodiscard]] std::vector<float> logits(const HostTensor& images, std::int64_t count) override {
-    std::vector<float> out(static_cast<std::size_t>(count * spec().num_classes));
-    session_.run(first_images(images, count), count, {.logits = out});
+    std::vector<float> out(static_cast<std::size_t>(count * spec().outputs()));
+    run(session_, images, count, {.logits = out});
     return out;
   }
 
@@ -73,11 +79,10 @@ std::vector<LayerValues> NativeNetwork::layers(const HostTensor& images, std::in
                        .values = std::vector<float>(static_cast<std::size_t>(count * spec().dim))};
   LayerValues logits{
       .name = "logits",
-      .shape = {count, spec().num_classes},
-      .values = std::vector<float>(static_cast<std::size_t>(count * spec().num_classes))};
-  session_.run(first_images(images, count), count,
-               {.logits = logits.values, .features = features.values},
-               [&](const engine::LayerRows& rows) { keep_rows(rows, count, out); });
+      .shape = {count, spec().outputs()},
+      .values = std::vector<float>(static_cast<std::size_t>(count * spec().outputs()))};
+  run(session_, images, count, {.logits = logits.values, .features = features.values},
+      [&](const engine::LayerRows& rows) { keep_rows(rows, count, out); });
   out.push_back(std::move(features));
   if (!logits.values.empty()) out.push_back(std::move(logits));
   return out;

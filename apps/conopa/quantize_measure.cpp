@@ -41,13 +41,13 @@ OutputRunner::OutputRunner(engine::Model model, std::int64_t threads, std::int64
 
 std::int64_t OutputRunner::width() const noexcept {
   const arch::EncoderSpec& spec = session_.model().spec();
-  return spec.num_classes > 0 ? spec.num_classes : spec.dim;
+  return spec.outputs() > 0 ? spec.outputs() : spec.dim;
 }
 
 std::vector<float> OutputRunner::run(std::span<const float> images, std::int64_t batch) {
   std::vector<float> out(static_cast<std::size_t>(batch * width()));
   engine::Outputs outputs;
-  (session_.model().spec().num_classes > 0 ? outputs.logits : outputs.features) = out;
+  (session_.model().spec().outputs() > 0 ? outputs.logits : outputs.features) = out;
   session_.run(images, batch, outputs);
   return out;
 }

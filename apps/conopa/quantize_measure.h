@@ -42,7 +42,7 @@ class OutputRunner {
  public:
   OutputRunner(engine::Model model, std::int64_t threads, std::int64_t batch);
 
-  /// Width of the outputs: classes, or D without a head.
+  /// Width of the outputs: classes or projection, or D without either.
   [[nodiscard]] std::int64_t width() const noexcept;
   [[nodiscard]] engine::Session& session() noexcept { return session_; }
   /// @param images  [B, C, H, W].

@@ -38,7 +38,7 @@ typedef struct conopa_model_info {
   int64_t channels;
   int64_t height; /**< pixels */
   int64_t width;
-  int64_t classes;      /**< 0: no classifier */
+  int64_t classes;      /**< width of the logits: classes or projection; 0: no such */
   int64_t features;     /**< width of the features that the classifier reads */
   int64_t weight_bytes; /**< of packed weights in memory */
   const char* precision;
@@ -85,7 +85,8 @@ void conopa_session_free(conopa_session* session);
 conopa_status conopa_session_run(conopa_session* session, const float* pixels, int64_t batch,
                                  float* logits, float* features);
 
-/** Rows of an intermediate layer: "tokens_in", "block3_out", "stage1_block0_out", "final_norm".
+/** Rows of an intermediate layer: "tokens_in", "block3_out", "stage1_block0_out", "final_norm"
+ *  ("read_tokens" instead in models that average blocks).
  *  @param rows    receives [batch, tokens, width], or NULL to ask for the sizes alone.
  *  @param tokens  receives the number of tokens of an image; may be NULL.
  *  @param width   receives the width of a token; may be NULL. */

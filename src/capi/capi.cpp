@@ -192,7 +192,7 @@ void conopa_model_describe(const conopa_model* model, conopa_model_info* info) {
   *info = {.channels = spec.channels,
            .height = spec.height,
            .width = spec.width,
-           .classes = spec.num_classes,
+           .classes = spec.outputs(),
            .features = spec.dim,
            .weight_bytes = own.weight_bytes(),
            .precision = conopa::enum_name(own.precision()).data(),  // literals, so they end in 0
@@ -225,7 +225,7 @@ conopa_status conopa_session_create(const conopa_model* model, int threads, int6
         .state = model->state,
         .session = engine::Session(own, options),
         .pixels = std::vector<float>(static_cast<std::size_t>(pixel_count(own))),
-        .logits = std::vector<float>(static_cast<std::size_t>(own.spec().num_classes))};
+        .logits = std::vector<float>(static_cast<std::size_t>(own.spec().outputs()))};
   });
 }
 
@@ -237,7 +237,7 @@ conopa_status conopa_session_run(conopa_session* session, const float* pixels, i
     require(session != nullptr, "a session");
     const engine::Model& model = session->state->model;
     session->session.run(pixels_of(model, pixels, batch), batch,
-                         {.logits = output(logits, batch, model.spec().num_classes),
+                         {.logits = output(logits, batch, model.spec().outputs()),
                           .features = output(features, batch, model.spec().dim)});
   });
 }
@@ -268,10 +268,11 @@ conopa_status conopa_session_classify(conopa_session* session, const void* bytes
   return guarded([&] {
     require(session != nullptr, "a session");
     require(top != nullptr && count > 0, "room for predictions");
-    if (session->logits.empty()) {
+    if (session->state->model.spec().num_classes == 0 ||
+        session->state->model.spec().projection > 0) {
       throw conopa::UnsupportedError("classify",
-                                     "expected a classifier, found a model without a "
-                                     "head; run it for features");
+                                     "expected a classifier, found a model without "
+                                     "one; run it for features");
     }
     preprocess(*session->state, bytes, size, session->pixels);
     session->session.run(session->pixels, 1, {.logits = session->logits});

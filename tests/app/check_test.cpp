@@ -8,6 +8,7 @@
 #include "apps/conopa/layer_errors.h"
 #include "conopa/core/error.h"
 #include "tests/app/command_run.h"
+#include "tests/engine/random_model.h"
 
 namespace conopa {
 namespace {
@@ -97,6 +98,39 @@ TEST_F(CheckCommandTest, EveryPrecisionPassesAgainstEverythingThereIs) {
       EXPECT_THAT(result.out, HasSubstr("same top-1"));
     }
   }
+}
+
+TEST(CheckModelTest, ChecksAveragedBlocksAndTextTowers) {
+  const TempDir dir;
+  arch::EncoderSpec image = engine::small_spec();
+  image.class_token = arch::ClassToken::kNone;
+  image.position = arch::Position::kSinCosComputed;
+  image.mask = arch::Mask::kPrefixCausal;
+  image.read_out = arch::ReadOut::kAttention;
+  image.read_blocks = {0};
+  image.resolve();
+  arch::EncoderSpec text = image;
+  text.input = arch::Input::kTokens;
+  text.vocabulary = 40;
+  text.end_token = 39;
+  text.height = text.patch = text.channels = 1;
+  text.width = 6;
+  text.position = arch::Position::kLearned;
+  text.mask = arch::Mask::kCausal;
+  text.read_out = arch::ReadOut::kEnd;
+  text.read_blocks = {};
+  text.num_classes = 0;
+  text.projection = 9;
+  text.resolve();
+  engine::write_random_model(dir / "image", image);
+  engine::write_random_model(dir / "text", text);
+  const CommandResult images = run_command({"check", dir / "image", "--precision", "fp32"});
+  EXPECT_EQ(images.code, 0) << images.error << images.out;
+  EXPECT_THAT(images.out, HasSubstr("read_tokens"));
+  EXPECT_THAT(images.out, ::testing::Not(HasSubstr("block1_out")));
+  const CommandResult words = run_command({"check", dir / "text", "--precision", "fp32"});
+  EXPECT_EQ(words.code, 0) << words.error << words.out;
+  EXPECT_THAT(words.out, HasSubstr("logits"));
 }
 
 TEST_F(CheckCommandTest, JsonNamesLayersFromFirstToLast) {

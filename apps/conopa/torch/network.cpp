@@ -61,7 +61,8 @@ class TorchNetwork final : public Network {
     const nn::ForwardResult result = encoder_.forward(input(images, count), options);
     std::vector<LayerValues> out;
     for (const auto& [name, tensor] : capture) {
-      if (name == "tokens_in" || name == "final_norm" || is_block_output(name)) {
+      if (name == "tokens_in" || name == "read_tokens" || name == "final_norm" ||
+          is_block_output(name)) {
         out.push_back(layer_of(name, tensor));
       }
     }
