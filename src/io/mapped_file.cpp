@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 
 #include "conopa/core/error.h"
 #include "io/io_fault.h"
@@ -76,6 +77,17 @@ std::span<const std::byte> MappedFile::view(std::int64_t offset, std::int64_t le
                       length, offset, size());
   }
   return bytes_.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(length));
+}
+
+void MappedFile::drop_pages(std::span<const std::byte> bytes) const noexcept {
+  if (mapping_ == nullptr) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+  const std::uintptr_t begin = (address + page - 1) / page * page;
+  const std::uintptr_t end = (address + bytes.size()) / page * page;
+  if (begin >= end) return;
+  // The mapping is read-only, so nothing is lost; a refusal costs memory only.
+  static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED));
 }
 
 std::string read_text_file(const std::filesystem::path& path, std::int64_t limit) {

@@ -136,7 +136,11 @@ void write_model_folder(const std::filesystem::path& path, const ModelFolderCont
   write_text(kConfig, content.config_json);
   write_text(kPreprocessor, content.preprocessor_json);
   write_text(kReadme, content.readme);
-  write_sharded(fresh.path(), content.tensors, content.metadata, options.max_shard_bytes);
+  if (content.source != nullptr) {
+    write_sharded(fresh.path(), *content.source, content.metadata, options.max_shard_bytes);
+  } else {
+    write_sharded(fresh.path(), content.tensors, content.metadata, options.max_shard_bytes);
+  }
   move_into_place(fresh.path(), target);
   if (const int error = sync_folder(folder_of(target)); error != 0) {
     throw_io_error(target, error, "flush its folder to disk");

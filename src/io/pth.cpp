@@ -185,6 +185,10 @@ std::optional<HostTensor> PthFile::tensor_at(const PickleValue& value) const {
   return read_tensor(*tensor, *storages_);
 }
 
+void PthFile::release(std::string_view name) const noexcept {
+  if (const auto index = find_index(name)) storages_->release(tensors_[*index].storage.key);
+}
+
 HostTensor PthFile::load(std::size_t index) const {
   return read_tensor(tensors_[index], *storages_);
 }

@@ -30,6 +30,12 @@ class LegacyStorages : public PthStorages {
     const Extent& extent = extents_.at(key);
     return {file_->view(extent.offset, extent.length), file_};
   }
+  void release(const std::string& key) const noexcept override {
+    const auto found = extents_.find(key);
+    if (found == extents_.end()) return;
+    file_->drop_pages(file_->bytes().subspan(static_cast<std::size_t>(found->second.offset),
+                                             static_cast<std::size_t>(found->second.length)));
+  }
   [[nodiscard]] bool is_legacy() const noexcept override { return true; }
 
  private:

@@ -25,6 +25,8 @@ class PthStorages {
   [[nodiscard]] virtual std::optional<std::int64_t> size(const std::string& key) const = 0;
   /// The storage, which exists.
   [[nodiscard]] virtual SharedBytes read(const std::string& key) const = 0;
+  /// Lets the pages of a storage go, see TensorSource::release.
+  virtual void release(const std::string& key) const noexcept = 0;
   [[nodiscard]] virtual bool is_legacy() const noexcept = 0;
 };
 

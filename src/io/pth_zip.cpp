@@ -22,6 +22,9 @@ class ZipStorages : public PthStorages {
   [[nodiscard]] SharedBytes read(const std::string& key) const override {
     return zip_->read(*find(key));
   }
+  void release(const std::string& key) const noexcept override {
+    if (const ZipEntry* entry = find(key)) zip_->release(*entry);
+  }
   [[nodiscard]] bool is_legacy() const noexcept override { return false; }
 
  private:

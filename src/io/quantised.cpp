@@ -28,6 +28,7 @@ class QuantisedSource : public TensorSource {
     return matrix(index);
   }
   [[nodiscard]] std::optional<QuantForm> quant_form() const noexcept override { return form_; }
+  void release(std::string_view name) const noexcept override { stored_->release(name); }
 
  protected:
   [[nodiscard]] HostTensor load(std::size_t index) const override {

@@ -36,6 +36,14 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<const MappedFile> file)
   }
 }
 
+void SafetensorsFile::release(std::string_view name) const noexcept {
+  const std::optional<std::size_t> index = find_index(name);
+  if (!index) return;
+  const Range& range = ranges_[*index];
+  file_->drop_pages(file_->bytes().subspan(static_cast<std::size_t>(range.begin),
+                                           static_cast<std::size_t>(range.length)));
+}
+
 HostTensor SafetensorsFile::load(std::size_t index) const {
   const Range& range = ranges_[index];
   const TensorInfo& info = info_at(index);

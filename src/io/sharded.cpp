@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "conopa/core/error.h"
 #include "conopa/io/atomic_file.h"
@@ -87,55 +88,86 @@ std::unique_ptr<ShardedCheckpoint> ShardedCheckpoint::open(const std::filesystem
   return out;
 }
 
+void ShardedCheckpoint::release(std::string_view name) const noexcept {
+  if (const auto index = find_index(name)) shards_[shard_of_[*index]]->release(name);
+}
+
 HostTensor ShardedCheckpoint::load(std::size_t index) const {
   return shards_[shard_of_[index]]->read(names()[index]);
 }
 
 namespace {
 
-/// Cuts the list so that no part exceeds the limit, except for single large tensors.
-std::vector<std::span<const NamedTensor>> cut(std::span<const NamedTensor> tensors,
-                                              std::int64_t limit) {
-  std::vector<std::span<const NamedTensor>> parts;
-  std::size_t begin = 0;
+/// Cuts a list of tensors of these sizes so that no part exceeds the limit, except for single large
+/// tensors: the first index of every part, and the end.
+std::vector<std::size_t> cut(const std::vector<std::int64_t>& sizes, std::int64_t limit) {
+  std::vector<std::size_t> begins{0};
   std::int64_t bytes = 0;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const auto size = static_cast<std::int64_t>(tensors[i].tensor.bytes().size());
-    if (i > begin && bytes + size > limit) {
-      parts.push_back(tensors.subspan(begin, i - begin));
-      begin = i;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (i > begins.back() && bytes + sizes[i] > limit) {
+      begins.push_back(i);
       bytes = 0;
     }
-    bytes += size;
+    bytes += sizes[i];
   }
-  parts.push_back(tensors.subspan(begin));
-  return parts;
+  begins.push_back(sizes.size());
+  return begins;
+}
+
+/// Writes parts of a list of tensors and the index of the parts.
+/// @param write  called with the path of a file and the range of tensors in it.
+template <typename Write>
+void write_parts(const std::filesystem::path& folder, const std::vector<std::string>& names,
+                 const std::vector<std::int64_t>& sizes, const Metadata& metadata,
+                 std::int64_t max_shard_bytes, Write write) {
+  const std::vector<std::size_t> begins = cut(sizes, max_shard_bytes);
+  const std::size_t parts = begins.size() - 1;
+  if (parts == 1) return write(folder / "model.safetensors", 0, names.size());
+  Json weight_map = Json::object();
+  for (std::size_t part = 0; part < parts; ++part) {
+    const std::string file = fmt::format("model-{:05}-of-{:05}.safetensors", part + 1, parts);
+    for (std::size_t i = begins[part]; i < begins[part + 1]; ++i) {
+      if (!weight_map.emplace(names[i], file).second) {
+        throw FormatError(folder.string(), "tensor name '{}' is used twice; rename it",
+                          printable(names[i]));
+      }
+    }
+    write(folder / file, begins[part], begins[part + 1] - begins[part]);
+  }
+  const std::int64_t total = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+  Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", std::move(weight_map)}};
+  for (const auto& [key, value] : metadata) index["metadata"].emplace(key, value);
+  write_file_atomically(folder / "model.safetensors.index.json", index.dump(2) + "\n");
 }
 
 }  // namespace
 
 void write_sharded(const std::filesystem::path& folder, std::span<const NamedTensor> tensors,
                    const Metadata& metadata, std::int64_t max_shard_bytes) {
-  const auto parts = cut(tensors, max_shard_bytes);
-  if (parts.size() == 1) {
-    return write_safetensors(folder / "model.safetensors", tensors, metadata);
+  std::vector<std::string> names;
+  std::vector<std::int64_t> sizes;
+  for (const NamedTensor& named : tensors) {
+    names.push_back(named.name);
+    sizes.push_back(static_cast<std::int64_t>(named.tensor.bytes().size()));
   }
-  Json weight_map = Json::object();
-  std::int64_t total = 0;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, parts.size());
-    for (const NamedTensor& named : parts[i]) {
-      if (!weight_map.emplace(named.name, name).second) {
-        throw FormatError(folder.string(), "tensor name '{}' is used twice; rename it",
-                          printable(named.name));
-      }
-      total += static_cast<std::int64_t>(named.tensor.bytes().size());
-    }
-    write_safetensors(folder / name, parts[i], metadata);
+  write_parts(folder, names, sizes, metadata, max_shard_bytes,
+              [&](const std::filesystem::path& path, std::size_t begin, std::size_t count) {
+                write_safetensors(path, tensors.subspan(begin, count), metadata);
+              });
+}
+
+void write_sharded(const std::filesystem::path& folder, const TensorSource& source,
+                   const Metadata& metadata, std::int64_t max_shard_bytes) {
+  const std::vector<std::string>& names = source.names();
+  std::vector<std::int64_t> sizes;
+  for (const std::string& name : names) {
+    const TensorInfo& info = source.info(name);
+    sizes.push_back(element_count(info.shape) * dtype_size(info.dtype.value_or(DType::kF32)));
   }
-  Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", std::move(weight_map)}};
-  for (const auto& [key, value] : metadata) index["metadata"].emplace(key, value);
-  write_file_atomically(folder / "model.safetensors.index.json", index.dump(2) + "\n");
+  write_parts(folder, names, sizes, metadata, max_shard_bytes,
+              [&](const std::filesystem::path& path, std::size_t begin, std::size_t count) {
+                write_safetensors(path, source, std::span(names).subspan(begin, count), metadata);
+              });
 }
 
 }  // namespace conopa

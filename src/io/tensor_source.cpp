@@ -7,13 +7,18 @@ namespace conopa {
 
 TensorSource::~TensorSource() = default;
 
-bool TensorSource::contains(std::string_view name) const {
-  return index_.find(std::string(name)) != index_.end();
+bool TensorSource::contains(std::string_view name) const { return find_index(name).has_value(); }
+
+std::optional<std::size_t> TensorSource::find_index(std::string_view name) const noexcept {
+  const auto found = index_.find(name);
+  if (found == index_.end()) return std::nullopt;
+  return found->second;
 }
 
+void TensorSource::release(std::string_view) const noexcept {}
+
 std::size_t TensorSource::index_of(std::string_view name) const {
-  const auto found = index_.find(std::string(name));
-  if (found != index_.end()) return found->second;
+  if (const auto found = find_index(name)) return *found;
   throw FormatError(where_, "expected a tensor '{}', found {} others{}{}; list them with `inspect`",
                     printable(name), names_.size(), names_.empty() ? "" : " such as ",
                     names_.empty() ? "" : printable(names_.front()));

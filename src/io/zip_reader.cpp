@@ -63,4 +63,12 @@ SharedBytes ZipReader::read_prefix(const ZipEntry& entry, std::int64_t length) c
   return {*unpacked, unpacked};
 }
 
+void ZipReader::release(const ZipEntry& entry) const noexcept {
+  // From the header on, which precedes the data by less than a page: no need to read it again.
+  const std::span<const std::byte> rest =
+      file_->bytes().subspan(static_cast<std::size_t>(entry.header_offset));
+  file_->drop_pages(
+      rest.first(std::min(rest.size(), static_cast<std::size_t>(entry.compressed_size))));
+}
+
 }  // namespace conopa

@@ -46,6 +46,10 @@ class MappedFile {
   /// @throws FormatError if they do not lie inside the file.
   [[nodiscard]] std::span<const std::byte> view(std::int64_t offset, std::int64_t length) const;
 
+  /// Takes the whole pages among `bytes`, a part of bytes(), out of this process's memory; reading
+  /// them again brings them back from the file. For readers of files larger than the memory.
+  void drop_pages(std::span<const std::byte> bytes) const noexcept;
+
  private:
   explicit MappedFile(std::string name) : name_(std::move(name)) {}
 

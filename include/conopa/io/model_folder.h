@@ -18,7 +18,8 @@ struct ModelFolderContent {
   std::string preprocessor_json = {};  ///< preprocessor_config.json: resize, crop, mean, std
   std::string readme = {};             ///< README.md: the model card
   std::span<const NamedTensor> tensors = {};
-  Metadata metadata = {};  ///< of the weight files
+  const TensorSource* source = nullptr;  ///< in place of `tensors`: read one at a time
+  Metadata metadata = {};                ///< of the weight files
 };
 
 struct ModelFolderOptions {

@@ -56,6 +56,8 @@ class PthFile : public TensorSource {
   /// @throws FormatError, UnsupportedError as read() does.
   [[nodiscard]] std::optional<HostTensor> tensor_at(const PickleValue& value) const;
 
+  void release(std::string_view name) const noexcept override;
+
  protected:
   [[nodiscard]] HostTensor load(std::size_t index) const override;
 

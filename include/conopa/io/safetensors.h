@@ -25,6 +25,8 @@ class SafetensorsFile : public TensorSource {
   [[nodiscard]] static std::unique_ptr<SafetensorsFile> from(
       std::shared_ptr<const MappedFile> file);
 
+  void release(std::string_view name) const noexcept override;
+
  protected:
   [[nodiscard]] HostTensor load(std::size_t index) const override;
 
@@ -46,5 +48,12 @@ class SafetensorsFile : public TensorSource {
 /// @throws FormatError on duplicate or reserved names, IoError if the file cannot be written.
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
                        const Metadata& metadata = {});
+
+/// The same bytes from a source: one tensor at a time is read, written and released, so that the
+/// memory needed is that of the largest one.
+/// @param names  of the source's tensors to write.
+/// @throws FormatError and UnsupportedError as above and as reading does.
+void write_safetensors(const std::filesystem::path& path, const TensorSource& source,
+                       std::span<const std::string> names, const Metadata& metadata = {});
 
 }  // namespace conopa

@@ -25,6 +25,8 @@ class ShardedCheckpoint : public TensorSource {
     return shard_names_;
   }
 
+  void release(std::string_view name) const noexcept override;
+
  protected:
   [[nodiscard]] HostTensor load(std::size_t index) const override;
 
@@ -45,6 +47,11 @@ inline constexpr std::int64_t kDefaultShardBytes = 5'000'000'000;
 /// last.
 /// @throws FormatError on duplicate names, IoError if a file cannot be written.
 void write_sharded(const std::filesystem::path& folder, std::span<const NamedTensor> tensors,
+                   const Metadata& metadata = {},
+                   std::int64_t max_shard_bytes = kDefaultShardBytes);
+
+/// The same files from a source, see write_safetensors: the memory of the largest tensor is needed.
+void write_sharded(const std::filesystem::path& folder, const TensorSource& source,
                    const Metadata& metadata = {},
                    std::int64_t max_shard_bytes = kDefaultShardBytes);
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -64,6 +65,11 @@ class TensorSource {
   /// Form of the source's quantised matrices; nothing if it has none.
   [[nodiscard]] virtual std::optional<QuantForm> quant_form() const noexcept { return {}; }
 
+  /// Says that a tensor is done with for now: the pages of a mapped file that hold it leave this
+  /// process's memory until somebody reads them again. Tensors that were read stay valid. Unknown
+  /// names are ignored.
+  virtual void release(std::string_view name) const noexcept;
+
   [[nodiscard]] const Metadata& metadata() const noexcept { return metadata_; }
 
   /// Path for messages.
@@ -79,15 +85,24 @@ class TensorSource {
   [[nodiscard]] const TensorInfo& info_at(std::size_t index) const { return infos_[index]; }
   /// @throws FormatError if the source has no such tensor.
   [[nodiscard]] std::size_t index_of(std::string_view name) const;
+  /// The same without throwing.
+  [[nodiscard]] std::optional<std::size_t> find_index(std::string_view name) const noexcept;
 
   /// Reads the tensor with that index; its dtype is known.
   [[nodiscard]] virtual HostTensor load(std::size_t index) const = 0;
 
  private:
+  struct NameHash {  // finds by view without making a string
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const noexcept {
+      return std::hash<std::string_view>{}(name);
+    }
+  };
+
   std::string where_;
   std::vector<std::string> names_;
   std::vector<TensorInfo> infos_;
-  std::unordered_map<std::string, std::size_t> index_;
+  std::unordered_map<std::string, std::size_t, NameHash, std::equal_to<>> index_;
   Metadata metadata_;
 };
 

@@ -52,6 +52,9 @@ class ZipReader {
   /// The first bytes of an entry, at most `length`; a deflated one is unpacked only so far.
   [[nodiscard]] SharedBytes read_prefix(const ZipEntry& entry, std::int64_t length) const;
 
+  /// Lets the pages of an entry go, see MappedFile::drop_pages.
+  void release(const ZipEntry& entry) const noexcept;
+
  private:
   [[nodiscard]] std::span<const std::byte> stored_bytes(const ZipEntry& entry) const;
 
