@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "checkpoint_export.h"
 #include "command.h"
@@ -18,6 +19,7 @@
 #include "model_store.h"
 #include "model_text.h"
 #include "onnx_export.h"
+#include "pair_folder.h"
 #include "tensor_cast.h"
 
 namespace conopa::app {
@@ -32,6 +34,7 @@ struct Options {
   std::string scheme;
   std::string dtype;
   std::string precision;
+  std::string part;
   std::string out;
   bool force = false;
 };
@@ -43,11 +46,25 @@ struct Written {
   std::string data_file = {};  ///< second file, if there is one
 };
 
-Written write_official(const StoredModel& model, const Options& options) {
+ModelPart part_of(const Options& options) {
+  if (options.part == "backbone") return ModelPart::kBackbone;
+  return options.part == "head" ? ModelPart::kHead : ModelPart::kAll;
+}
+
+Written write_named(const StoredModel& model, const Options& options, const std::string& asked) {
   const arch::Family& family = arch::family(model.spec.family);
-  Written written{.scheme = arch::export_scheme(family, model.spec, options.scheme)};
-  written.tensors = export_safetensors(model, written.scheme, options.out);
+  Written written{.scheme = arch::export_scheme(family, model.spec, asked)};
+  written.tensors = export_safetensors(model, written.scheme, part_of(options), options.out);
   return written;
+}
+
+Written write_official(const StoredModel& model, const Options& options) {
+  return write_named(model, options, options.scheme);
+}
+
+// `--to l3m` and its like: the word is the scheme.
+Written write_scheme(const StoredModel& model, const Options& options) {
+  return write_named(model, options, options.to);
 }
 
 std::optional<DType> element_type(const Options& options) {
@@ -70,7 +87,7 @@ Written write_onnx(const StoredModel& model, const Options& options) {
 }
 
 /// What the user can choose about a kind of file.
-enum class Choice { kScheme, kDtype, kPrecision };
+enum class Choice { kScheme, kPart, kDtype, kPrecision };
 
 /// A kind of file that `--to` names.
 struct Format {
@@ -86,6 +103,21 @@ constexpr std::array kFormats{
            .suffix = ".safetensors",
            .choice = Choice::kScheme,
            .write = write_official},
+    Format{.name = "l3m",
+           .help = "safetensors with the names of AIM's training code",
+           .suffix = ".safetensors",
+           .choice = Choice::kPart,
+           .write = write_scheme},
+    Format{.name = "transformers",
+           .help = "safetensors with the names of the transformers library",
+           .suffix = ".safetensors",
+           .choice = Choice::kPart,
+           .write = write_scheme},
+    Format{.name = "timm",
+           .help = "safetensors with the names of timm",
+           .suffix = ".safetensors",
+           .choice = Choice::kPart,
+           .write = write_scheme},
     Format{.name = "gguf",
            .help = "GGUF with spec, preprocessing and class names, which `conopa import` reads",
            .suffix = ".gguf",
@@ -108,6 +140,9 @@ void check_choices(const Options& options, const Format& format) {
   if (format.choice != Choice::kScheme && !options.scheme.empty()) {
     throw UsageError("--scheme", "{} files have tensor names of their own; leave it out",
                      format.name);
+  }
+  if (format.choice != Choice::kScheme && format.choice != Choice::kPart && !options.part.empty()) {
+    throw UsageError("--part", "{} files hold whole models; leave it out", format.name);
   }
   if (format.choice != Choice::kDtype && !options.dtype.empty()) {
     throw UsageError("--dtype", "{} files have no choice of element types; leave it out",
@@ -134,12 +169,34 @@ void check_output(const Options& options, const Format& format) {
                 "the file exists already; choose another --out, or replace it with --force");
 }
 
+/// A pair of an image and a text tower becomes one file again.
+Written write_pair(const StoredModel& image, const PairFolder& pair, const Options& options,
+                   const Format& format) {
+  if (format.choice != Choice::kScheme && format.choice != Choice::kPart) {
+    throw UsageError("--to", "{} files hold one model; export {} or {}", format.name,
+                     pair.image_path().string(), pair.text_path().string());
+  }
+  if (!options.part.empty()) {
+    throw UsageError("--part", "a pair is written as a whole; leave it out");
+  }
+  const std::string asked = format.choice == Choice::kPart ? options.to : options.scheme;
+  const StoredModel text = open_model(pair.text_path());
+  Written written{.scheme =
+                      arch::export_scheme(arch::family(image.spec.family), image.spec, asked)};
+  written.tensors = export_pair(pair, image, text, written.scheme, options.out);
+  return written;
+}
+
 int run(const Context& context, const Options& options) {
   const Format& format = find_format(options.to);
   check_choices(options, format);
   check_output(options, format);
-  const StoredModel model = open_model(options.model);
-  const Written written = format.write(model, options);
+  std::optional<PairFolder> pair;
+  if (is_pair_folder(options.model)) pair = read_pair_folder(options.model);
+  const StoredModel model =
+      open_model(pair ? pair->image_path() : std::filesystem::path(options.model));
+  const Written written =
+      pair ? write_pair(model, *pair, options, format) : format.write(model, options);
   std::error_code ignored;
   auto bytes = static_cast<std::int64_t>(fs::file_size(options.out, ignored));
   if (!written.data_file.empty()) {
@@ -177,6 +234,10 @@ void add_export(CLI::App& root, Context& context) {
   command->add_option("--to", options->to, help)->required()->check(CLI::IsMember(names));
   command->add_option("--scheme", options->scheme,
                       "naming scheme; left out, the family's first that can hold the model");
+  command
+      ->add_option("--part", options->part,
+                   "backbone or head alone, as AIM is released; left out, both")
+      ->check(CLI::IsMember({"backbone", "head"}));
   command
       ->add_option("--dtype", options->dtype,
                    "element type of GGUF tensors: f32, f16 or bf16; left out, that of the model")

@@ -12,7 +12,10 @@
 #include "conopa/core/log.h"
 #include "model_store.h"
 #include "model_text.h"
+#include "pair_folder.h"
+#include "pair_import.h"
 #include "settings.h"
+#include "shard_option.h"
 #include "tensor_cast.h"
 
 namespace conopa::app {
@@ -23,21 +26,27 @@ using Json = nlohmann::ordered_json;
 struct Options {
   ImportOptions import;
   std::string checkpoint;
+  std::string head;
   std::string key;
   std::string out;
   std::string class_names;
   std::vector<std::string> preprocess;
   std::string dtype;
+  double shard_gb = kDefaultShardGb;
   bool partial = false;
   bool dry_run = false;
   bool force = false;
 };
 
-Json report_json(const ImportPlan& plan) {
+Json reshaped_json(const arch::KeyReport& keys) {
   Json reshaped = Json::array();
-  for (const arch::KeyReport::Reshaped& r : plan.keys.reshaped) {
+  for (const arch::KeyReport::Reshaped& r : keys.reshaped) {
     reshaped.push_back({{"name", r.name}, {"expected", r.expected}, {"found", r.found}});
   }
+  return reshaped;
+}
+
+Json report_json(const ImportPlan& plan) {
   Json training = Json::object();
   for (const auto& [name, value] : plan.training) training[name] = value;
   return {{"checkpoint", plan.source->where()},
@@ -48,7 +57,20 @@ Json report_json(const ImportPlan& plan) {
           {"spec", Json::parse(arch::spec_to_json(plan.spec))},
           {"missing", plan.keys.missing},
           {"unexpected", plan.keys.unexpected},
-          {"reshaped", std::move(reshaped)}};
+          {"reshaped", reshaped_json(plan.keys)}};
+}
+
+Json report_json(const PairPlan& plan) {
+  return {{"checkpoint", plan.image.source->where()},
+          {"format", plan.image.format},
+          {"key", plan.image.key_path},
+          {"scheme", plan.image.scheme},
+          {"logit_scale", plan.logit_scale},
+          {"image", Json::parse(arch::spec_to_json(plan.image.spec))},
+          {"text", Json::parse(arch::spec_to_json(plan.text.spec))},
+          {"missing", plan.keys.missing},
+          {"unexpected", plan.keys.unexpected},
+          {"reshaped", reshaped_json(plan.keys)}};
 }
 
 // "2 missing" and every name, for those who must act on it; a summary line cuts the list.
@@ -70,16 +92,27 @@ std::string training_text(const ImportPlan& plan) {
   return fmt::format("{}", fmt::join(words, " "));
 }
 
+std::string checkpoint_text(const ImportPlan& plan) {
+  return fmt::format("checkpoint  {} ({}{}, {} names)\n", plan.source->where(), plan.format,
+                     plan.key_path.empty() ? "" : ", key " + plan.key_path, plan.scheme);
+}
+
+std::string report_text(const PairPlan& plan) {
+  return checkpoint_text(plan.image) +
+         fmt::format("image       {}\ntext        {}\nscale       exp({})\n",
+                     spec_summary(plan.image.spec), spec_summary(plan.text.spec),
+                     plan.logit_scale) +
+         keys_text(plan.keys);
+}
+
 std::string report_text(const ImportPlan& plan) {
-  std::string out =
-      fmt::format("checkpoint  {} ({}{}, {} names)\n", plan.source->where(), plan.format,
-                  plan.key_path.empty() ? "" : ", key " + plan.key_path, plan.scheme);
+  std::string out = checkpoint_text(plan);
   if (!plan.training.empty()) out += fmt::format("trained     {}\n", training_text(plan));
   out += fmt::format("model       {}\n", spec_summary(plan.spec));
   return out + keys_text(plan.keys);
 }
 
-std::string card(const Context& context, const Options& options, const ImportPlan& plan) {
+std::string card(const Context& context, const std::filesystem::path& out, const ImportPlan& plan) {
   Origin origin;
   origin.statement = fmt::format(
       "Imported from `{}` ({}, {} tensor names){}.",
@@ -90,7 +123,7 @@ std::string card(const Context& context, const Options& options, const ImportPla
   origin.details = code_block(keys_text(plan.keys) +
                               (plan.training.empty() ? "" : "trained     " + training_text(plan)));
   origin.command_line = context.command_line;
-  return origin_card(options.out, plan.spec, origin);
+  return origin_card(out, plan.spec, origin);
 }
 
 std::vector<std::string> class_names(const Options& options, const ImportPlan& plan) {
@@ -109,15 +142,6 @@ std::vector<std::string> class_names(const Options& options, const ImportPlan& p
   return {};
 }
 
-/// The file's own description, at the size of the model.
-image::EvalTransformOptions transform(const ImportPlan& plan) {
-  image::EvalTransformOptions out =
-      plan.described ? plan.described->transform : default_transform(plan.spec);
-  out.height = plan.spec.height;
-  out.width = plan.spec.width;
-  return out;
-}
-
 /// float32 unless the user or the file says otherwise.
 std::optional<DType> element_type(const Options& options, const ImportPlan& plan) {
   if (!options.dtype.empty()) return dtype_option(options.dtype);
@@ -125,50 +149,56 @@ std::optional<DType> element_type(const Options& options, const ImportPlan& plan
   return DType::kF32;
 }
 
-void refuse_partial(const Options& options, const ImportPlan& plan) {
-  if (plan.keys.clean() || options.partial) return;
-  throw FormatError(plan.source->where(),
+void refuse_partial(const Options& options, const TensorSource& source,
+                    const arch::KeyReport& keys) {
+  if (keys.clean() || options.partial) return;
+  throw FormatError(source.where(),
                     "the checkpoint does not fit the model: {}; state the model with --model or "
                     "--set, or take what fits with --partial",
-                    plan.keys.summary());
+                    keys.summary());
 }
 
 /// Writes the model folder, or only checks that it could be made.
-void import_model(const Context& context, const Options& options, const ImportPlan& plan) {
-  refuse_partial(options, plan);
+void import_model(const Context& context, const Options& options, const ImportPlan& plan,
+                  const std::filesystem::path& out) {
   NewModel model{.spec = plan.spec,
-                 .transform = transform(plan),
+                 .transform = import_transform(plan),
                  .class_names = class_names(options, plan),
                  .tensors = {},
-                 .weight_format = {},
                  .readme = {}};
   apply_settings(model.transform, options.preprocess, "--preprocess");
   model.transform.validate();
   if (options.dry_run) return;
-  model.readme = card(context, options, plan);
+  model.readme = card(context, out, plan);
   model.weight_format = kept_form(plan, element_type(options, plan));
-  model.tensors = import_tensors(plan, element_type(options, plan), options.import.seed);
-  save_model(options.out, model, options.force);
+  const ComputedSource tensors(
+      import_tensors(plan, element_type(options, plan), options.import.seed));
+  model.source = &tensors;
+  model.max_shard_bytes = shard_bytes(options.shard_gb);
+  save_model(out, model, options.force);
 }
 
-int run(const Context& context, Options options) {
-  options.import.checkpoint = options.checkpoint;
-  if (!options.key.empty()) options.import.key = options.key == "/" ? "" : options.key;
-  if (options.out.empty() && !options.dry_run) {
-    throw UsageError("import", "--out is missing; name the folder of the model, or use --dry-run");
-  }
-  if (!options.dry_run) check_output_folder(options.out, options.force);
-  const ImportPlan plan = plan_import(options.import);
-  if (!context.json) fmt::print("{}", report_text(plan));
-  Json json = report_json(plan);
+/// Both towers and the file that names them, which comes last.
+void import_pair(const Context& context, const Options& options, const PairPlan& plan) {
+  if (!options.dry_run) prepare_pair_folder(options.out, options.force);
+  const PairFolder pair{.path = options.out, .logit_scale = plan.logit_scale};
+  import_model(context, options, plan.image, pair.image_path());
+  import_model(context, options, plan.text, pair.text_path());
+  if (!options.dry_run) write_pair_file(pair);
+}
+
+/// Runs an import and reports where it went; a report in JSON comes even if the import fails,
+/// because it says what to do about it.
+template <typename Import>
+int act(const Context& context, const Options& options, Json json, Import import) {
   const auto print_json = [&] {
     if (!context.json) return;
     fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
   };
   try {
-    import_model(context, options, plan);
+    import();
   } catch (const Error&) {
-    print_json();  // the report says what to do about it
+    print_json();
     throw;
   }
   if (!options.dry_run) {
@@ -177,6 +207,30 @@ int run(const Context& context, Options options) {
   }
   print_json();
   return 0;
+}
+
+int run(const Context& context, Options options) {
+  options.import.checkpoint = options.checkpoint;
+  options.import.head = options.head;
+  if (!options.key.empty()) options.import.key = options.key == "/" ? "" : options.key;
+  if (options.out.empty() && !options.dry_run) {
+    throw UsageError("import", "--out is missing; name the folder of the model, or use --dry-run");
+  }
+  if (!options.dry_run) check_output_folder(options.out, options.force);
+  OpenedCheckpoint opened = open_import(options.import);
+  if (const auto pair = plan_pair(options.import, opened)) {
+    if (!context.json) fmt::print("{}", report_text(*pair));
+    return act(context, options, report_json(*pair), [&] {
+      refuse_partial(options, *pair->image.source, pair->keys);
+      import_pair(context, options, *pair);
+    });
+  }
+  const ImportPlan plan = plan_import(options.import, std::move(opened));
+  if (!context.json) fmt::print("{}", report_text(plan));
+  return act(context, options, report_json(plan), [&] {
+    refuse_partial(options, *plan.source, plan.keys);
+    import_model(context, options, plan, options.out);
+  });
 }
 
 }  // namespace
@@ -198,6 +252,11 @@ void add_import(CLI::App& root, Context& context) {
                    "spec field key=value (repeatable): heads=6, or rope_scaling=anchor and "
                    "rope_anchor=224 for AS2DRoPE; `conopa inspect` shows all fields")
       ->allow_extra_args(false);
+  command->add_option("--head", options->head,
+                      "file with the head's tensors, where the checkpoint is a backbone alone");
+  command->add_option("--layers", options->import.layers,
+                      "blocks whose average the head reads: last, best (as published for the size) "
+                      "or numbers such as 14,15,16");
   command->add_option("--key", options->key,
                       "dict inside a .pth, keys joined by /; / = whole file");
   command->add_option("--class-names", options->class_names, "text file, one class name a line");
@@ -211,6 +270,7 @@ void add_import(CLI::App& root, Context& context) {
           "element type of the weights: f32, f16 or bf16; left out, f32, or as stored in a "
           "GGUF file of `conopa export`")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  add_shard_option(*command, options->shard_gb);
   command->add_flag("--partial", options->partial,
                     "accept missing and reshaped tensors (random values) and unexpected ones");
   command->add_option("--seed", options->import.seed, "of the random values")

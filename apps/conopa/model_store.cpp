@@ -36,8 +36,9 @@ void save_model(const fs::path& path, const NewModel& model, bool overwrite) {
                       .preprocessor_json = to_json(model.transform),
                       .readme = model.readme,
                       .tensors = model.tensors,
+                      .source = model.source,
                       .metadata = std::move(metadata)},
-                     {.overwrite = overwrite});
+                     {.overwrite = overwrite, .max_shard_bytes = model.max_shard_bytes});
 }
 
 }  // namespace conopa::app

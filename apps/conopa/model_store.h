@@ -31,6 +31,8 @@ struct NewModel {
   std::vector<NamedTensor> tensors;             ///< canonical names
   std::optional<QuantForm> weight_format = {};  ///< of matrices among them, see io/quantised.h
   std::string readme;
+  const TensorSource* source = nullptr;  ///< in place of `tensors`: read one at a time
+  std::int64_t max_shard_bytes = kDefaultShardBytes;
 };
 
 /// Refuses a target that save_model would refuse, before any work is done.

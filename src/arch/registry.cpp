@@ -144,6 +144,10 @@ std::string export_scheme(const Family& f, const EncoderSpec& spec, std::string_
   if (!scheme.empty()) {
     const NamingScheme* found = find_scheme(f, scheme);
     if (found != nullptr && serves(*found)) return std::string(scheme);
+    const auto longer = std::ranges::find_if(serving, [scheme](std::string_view candidate) {
+      return candidate.starts_with(std::string(scheme) + "_");
+    });
+    if (longer != serving.end() && scheme != "official") return std::string(*longer);
   }
   throw UnsupportedError("export",
                          "{} names hold no model of this spec (mlp {}, class token {}, decoder "
@@ -151,6 +155,13 @@ std::string export_scheme(const Family& f, const EncoderSpec& spec, std::string_
                          scheme.empty() ? "foreign" : scheme, enum_name(spec.mlp),
                          enum_name(spec.class_token), enum_name(spec.decoder), f.name,
                          serving.empty() ? "none" : fmt::format("{}", fmt::join(serving, ", ")));
+}
+
+std::string pair_scale(const Family& f, std::string_view scheme) {
+  const NamingScheme* rules = find_scheme(f, scheme);
+  if (rules != nullptr && !rules->pair_scale.empty()) return std::string(rules->pair_scale);
+  throw UnsupportedError(
+      "export", "{} names of family {} hold no pair of an image and a text tower", scheme, f.name);
 }
 
 bool is_flat(const Family& f, std::string_view scheme, std::string_view name) {
@@ -206,11 +217,10 @@ InferredModel infer_model(const TensorIndex& tensors, std::string_view where) {
   return {std::move(spec), std::move(scheme)};
 }
 
-std::optional<InferredPair> infer_pair(
-    const TensorIndex& tensors,
-    const std::function<void(const Family& family, EncoderSpec& guess)>& configure) {
-  const auto finish = [&](const Family& f, EncoderSpec guess) -> InferredModel {
-    if (configure) configure(f, guess);
+std::optional<InferredPair> infer_pair(const TensorIndex& tensors,
+                                       const std::function<void(EncoderSpec& guess)>& configure) {
+  const auto finish = [&](EncoderSpec guess) -> InferredModel {
+    if (configure) configure(guess);
     guess.resolve();
     std::string scheme = best_scheme(guess, tensors);
     return {std::move(guess), std::move(scheme)};
@@ -225,8 +235,8 @@ std::optional<InferredPair> infer_pair(
     std::optional<EncoderSpec> image = f.infer(tensors);
     std::optional<EncoderSpec> text = partner.infer(tensors);
     if (!image || !text) continue;
-    return InferredPair{.image = finish(f, std::move(*image)),
-                        .text = finish(partner, std::move(*text)),
+    return InferredPair{.image = finish(std::move(*image)),
+                        .text = finish(std::move(*text)),
                         .logit_scale = std::string(scheme->pair_scale)};
   }
   return std::nullopt;

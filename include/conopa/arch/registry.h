@@ -127,11 +127,16 @@ struct Family {
 [[nodiscard]] std::string best_scheme(const EncoderSpec& spec, const TensorIndex& tensors);
 
 /// The scheme to write a model in: the one asked for, or the family's first that serves the spec.
-/// @param scheme  empty: the family's choice.
+/// @param scheme  empty: the family's choice. A word such as "transformers" stands for
+///                "transformers_lit" where that one serves the spec and the short one does not.
 /// @throws ConfigError for an unknown scheme; UnsupportedError if the family has none, or none (or
 ///         not the one asked for) serves the spec.
 [[nodiscard]] std::string export_scheme(const Family& family, const EncoderSpec& spec,
                                         std::string_view scheme);
+
+/// Foreign name of the factor in checkpoints of two towers.
+/// @throws UnsupportedError if the scheme holds no pairs.
+[[nodiscard]] std::string pair_scale(const Family& family, std::string_view scheme);
 
 /// Whether a scheme keeps our tensor without its leading axis of 1.
 [[nodiscard]] bool is_flat(const Family& family, std::string_view scheme, std::string_view name);
@@ -158,8 +163,7 @@ struct InferredPair {
 /// Recognises checkpoints of two towers; nothing if there are not two.
 /// @param configure  called with each tower's guess before it is resolved; may be empty.
 [[nodiscard]] std::optional<InferredPair> infer_pair(
-    const TensorIndex& tensors,
-    const std::function<void(const Family& family, EncoderSpec& guess)>& configure = {});
+    const TensorIndex& tensors, const std::function<void(EncoderSpec& guess)>& configure = {});
 
 /// Guess of the first family that recognises the tensors, not yet resolved.
 /// @throws FormatError if none does.
