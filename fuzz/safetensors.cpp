@@ -5,8 +5,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
-    const auto source = conopa::with_quantised(
-        conopa::SafetensorsFile::from(conopa::fuzz::input_file(data, size)));
+    const auto source =
+        conopa::with_quantised(conopa::SafetensorsFile::from(conopa::fuzz::input_file(data, size)));
     conopa::fuzz::read_small_tensors(*source);
   } catch (const conopa::Error&) {  // refusing is right; anything else is a bug
   }

@@ -93,7 +93,8 @@ void EvalTransformOptions::visit(FieldVisitor& v) {
   v.field("channels", channels, "1 (gray) or 3 (RGB); images are converted");
   v.field("resize_short", resize_short, "short side after resizing; 0 = size / crop_pct");
   v.field("crop_pct", crop_pct, "share of the resized side that the centre crop keeps");
-  enum_field(v, "mode", mode, "center_crop, squash (to the size, ratio not kept) or as_is (no resizing)");
+  enum_field(v, "mode", mode,
+             "center_crop, squash (to the size, ratio not kept) or as_is (no resizing)");
   enum_field(v, "interpolation", interpolation, "resize filter, bilinear or bicubic");
   v.field("mean", mean, "mean per channel, of samples in 0..1");
   v.field("std", std, "standard deviation per channel, of samples in 0..1");

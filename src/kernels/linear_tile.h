@@ -79,7 +79,8 @@ void even_panel(const LinearPanelTask& whole) noexcept {
   const std::int64_t tiles = (task.rows + Vec::kTileRows - 1) / Vec::kTileRows;
   if (tiles == 0) return;
   const std::int64_t calls = tiles * (task.words / kStepsPerCall);
-  const std::int64_t lines = calls == 0 || task.rows < 8 ? 0 : (task.ahead_lines + calls - 1) / calls;
+  const std::int64_t lines =
+      calls == 0 || task.rows < 8 ? 0 : (task.ahead_lines + calls - 1) / calls;
   const std::int64_t tile_ahead = lines * (task.words / kStepsPerCall) * kLineFloats;
   const float* ahead = task.ahead;
   std::int64_t finished = 0;

@@ -134,7 +134,8 @@ void TrainOptions::visit(FieldVisitor& v) {
   v.field("batch", batch, "images per optimiser step");
   v.field("accumulate", accumulate, "micro-batches a step is cut into to save memory");
   enum_field(v, "loss", loss, "of classification: softmax or one sigmoid per class");
-  enum_field(v, "trainable", trainable, "head: freeze everything below the head; lora: all but low-rank branches and head");
+  enum_field(v, "trainable", trainable,
+             "head: freeze everything below the head; lora: all but low-rank branches and head");
   enum_field(v, "precision", precision, "arithmetic of matrix products");
   enum_field(v, "ops", ops, "auto: fused kernels on the CPU, stock libtorch elsewhere");
   v.field("device", device, "auto, cpu, cuda or cuda:N");
