@@ -226,8 +226,27 @@ class EncoderWriter {
 
 }  // namespace
 
+namespace {
+
+// Refuses what the graph writer would leave out.
+void check_exportable(const arch::EncoderSpec& spec) {
+  const auto refuse = [](std::string_view what) {
+    throw UnsupportedError("export",
+                           "ONNX graphs do not hold {} yet; run the model with the engine", what);
+  };
+  if (spec.input == arch::Input::kTokens) refuse("token input");
+  if (spec.read_out == arch::ReadOut::kAttention) refuse("read_out = \"attention\"");
+  if (!spec.read_blocks.empty()) refuse("the average of read_blocks");
+  if (spec.position == arch::Position::kSinCosComputed) refuse("position = \"sincos_computed\"");
+  if (spec.projection > 0) refuse("a projection behind the head");
+  if (spec.lora_rank > 0) refuse("low-rank branches; merge them (conopa lora merge)");
+}
+
+}  // namespace
+
 Model encoder_model(const arch::EncoderSpec& spec, const TensorSource& weights,
                     const EncoderModelOptions& options) {
+  check_exportable(spec);
   if (options.precision == Precision::kInt8 && spec.quantization != arch::Quantization::kNone) {
     throw UnsupportedError(
         "export",
