@@ -5,7 +5,7 @@
 #include <ATen/ops/embedding.h>
 
 #include "conopa/core/error.h"
-#include "nn/block.h"
+#include "nn/decoder_blocks.h"
 
 namespace conopa::nn {
 
@@ -75,30 +75,6 @@ at::Tensor Autoregressor::word_input(const at::Tensor& words) const {
          parameters().require(names::kDecoderTokenPosition).narrow(1, 0, length);
 }
 
-at::Tensor Autoregressor::decode(at::Tensor x, const ForwardOptions& options) const {
-  const std::int64_t B = x.size(0);
-  const std::int64_t W = x.size(2);
-  const Pass pass{.options = options,
-                  .spec = spec(),
-                  .batch = B,
-                  .tokens = x.size(1),
-                  .name_prefix = "decoder_"};
-  pass.keep("decoder_in", x);
-  x = x.reshape({-1, W});
-  Branch pending;
-  for (const arch::BlockSpec& described : blocks_) {
-    const Block block(described, parameters());
-    if (options.checkpoint_blocks && options.training && !pass.captures()) {
-      block.run_checkpointed(x, pending, pass);
-    } else {
-      block.run(x, pending, pass);
-    }
-  }
-  const NormParameters norm = norm_of(parameters(), std::string(names::kDecoderNorm),
-                                      blocks_.back().norm, blocks_.back().norm_eps);
-  return add_norm(x, pending, norm, options.exec).second.view({B, -1, W});
-}
-
 Prediction Autoregressor::predict(const at::Tensor& images, const at::Tensor& words,
                                   const ForwardOptions& options) const {
   check_words(images, words);
@@ -111,7 +87,7 @@ Prediction Autoregressor::predict(const at::Tensor& images, const at::Tensor& wo
   at::Tensor x = patch_input(out.latent, options);
   const std::int64_t N = x.size(1);
   if (words.defined()) x = at::cat({x, word_input(words).to(x.scalar_type())}, 1);
-  const at::Tensor y = decode(std::move(x), options);
+  const at::Tensor y = run_decoder(x, blocks_, parameters(), spec(), options);
   out.patches = project(names::kDecoderOut, y.narrow(1, 0, N), options.exec).to(at::kFloat);
   if (words.defined()) {
     out.words = project(names::kDecoderTokenOut, y.narrow(1, N, y.size(1) - N), options.exec)

@@ -4,7 +4,7 @@
 #include <ATen/ops/cat.h>
 
 #include "conopa/core/error.h"
-#include "nn/block.h"
+#include "nn/decoder_blocks.h"
 
 namespace conopa::nn {
 namespace {
@@ -59,25 +59,8 @@ at::Tensor MaskedAutoencoder::decode(const at::Tensor& latent, const at::Tensor&
   const std::int64_t B = latent.size(0);
   const std::int64_t L = restore.size(1);
   const std::int64_t W = spec().decoder_dim;
-  at::Tensor x = decoder_input(latent, restore, options.exec);
-  const Pass pass{.options = options,
-                  .spec = spec(),
-                  .batch = B,
-                  .tokens = x.size(1),
-                  .name_prefix = "decoder_"};
-  x = x.reshape({-1, W});
-  Branch pending;
-  for (const arch::BlockSpec& described : blocks_) {
-    const Block block(described, parameters());
-    if (options.checkpoint_blocks && options.training && !pass.captures()) {
-      block.run_checkpointed(x, pending, pass);
-    } else {
-      block.run(x, pending, pass);
-    }
-  }
-  const NormParameters norm = norm_of(parameters(), std::string(names::kDecoderNorm),
-                                      blocks_.back().norm, blocks_.back().norm_eps);
-  const at::Tensor y = add_norm(x, pending, norm, options.exec).second.view({B, -1, W});
+  const at::Tensor y = run_decoder(decoder_input(latent, restore, options.exec), blocks_,
+                                   parameters(), spec(), options);
   const at::Tensor patches = y.narrow(1, y.size(1) - L, L).reshape({B * L, W});
   return project(parameters(), names::kDecoderOut, patches, options.exec)
       .view({B, L, -1})

@@ -42,7 +42,6 @@ class Autoregressor {
 
  private:
   void check_words(const at::Tensor& images, const at::Tensor& words) const;
-  [[nodiscard]] at::Tensor decode(at::Tensor x, const ForwardOptions& options) const;
   [[nodiscard]] at::Tensor patch_input(const at::Tensor& latent,
                                        const ForwardOptions& options) const;
   [[nodiscard]] at::Tensor word_input(const at::Tensor& words) const;
