@@ -19,6 +19,8 @@ std::vector<BlockSpec> encoder_blocks(const EncoderSpec& spec) {
           std::ranges::find(spec.rope_off_blocks, index) == spec.rope_off_blocks.end();
       out.push_back({.prefix = spec.pyramid() ? names::stage_block(stage.index, i)
                                               : names::block_prefix(index),
+                     .label = spec.pyramid() ? fmt::format("stage{}_block{}", stage.index, i)
+                                             : fmt::format("block{}", index),
                      .index = index,
                      .stage = stage.index,
                      .dim = stage.dim,
@@ -45,10 +47,27 @@ std::vector<BlockSpec> encoder_blocks(const EncoderSpec& spec) {
   return out;
 }
 
-std::string block_label(const EncoderSpec& spec, const BlockSpec& block) {
-  if (!spec.pyramid()) return fmt::format("block{}", block.index);
-  const Stage stage = spec.stages()[static_cast<std::size_t>(block.stage)];
-  return fmt::format("stage{}_block{}", block.stage, block.index - stage.first_block);
+std::vector<BlockSpec> language_blocks(const EncoderSpec& spec) {
+  std::vector<BlockSpec> out;
+  const LanguageBlock& llm = spec.llm;
+  if (!llm.has_blocks()) return out;
+  for (std::int64_t i = 0; i < llm.depth; ++i) {
+    out.push_back({.prefix = names::language_layer(i),
+                   .label = fmt::format("llm_layer{}", i),
+                   .index = i,
+                   .dim = llm.dim,
+                   .heads = llm.heads,
+                   .mlp_hidden = llm.hidden,
+                   .mixer = llm.mixes_tokens() ? Mixer::kAttention : Mixer::kNone,
+                   .norm = llm.norm,
+                   .norm_eps = llm.norm_eps,
+                   .post_norm = llm.post_norm,
+                   .mlp = llm.mlp,
+                   .qkv_bias = llm.bias,
+                   .proj_bias = llm.bias,
+                   .mlp_bias = llm.bias});
+  }
+  return out;
 }
 
 bool reads_one_token(const EncoderSpec& spec) {
@@ -58,6 +77,11 @@ bool reads_one_token(const EncoderSpec& spec) {
          spec.position != Position::kConditional && spec.quantization == Quantization::kNone &&
          spec.qk_norm == QkNorm::kNone && spec.lora_rank == 0 &&
          (sees_all || spec.class_token == ClassToken::kBack);
+}
+
+bool folds_language_block(const EncoderSpec& spec) {
+  return reads_one_token(spec) && spec.llm_last() && spec.llm.mixes_tokens() &&
+         spec.llm.depth == 1 && !spec.llm.post_norm;
 }
 
 namespace {
@@ -92,6 +116,7 @@ std::vector<BlockSpec> decoder_blocks(const EncoderSpec& spec) {
   for (std::int64_t i = 0; i < spec.decoder_depth; ++i) {
     BlockSpec& block = out.emplace_back(common);
     block.prefix = names::decoder_block(i);
+    block.label = fmt::format("decoder_block{}", i);
     block.index = i;
     block.dim = spec.decoder_dim;
     block.heads = spec.decoder_heads;

@@ -10,6 +10,10 @@ std::int64_t round_up(std::int64_t value, std::int64_t unit) {
   return (value + unit - 1) / unit * unit;
 }
 
+std::int64_t mlp_macs(const BlockSpec& block) {
+  return (block.mlp == Mlp::kSwiglu ? 3 : 2) * block.dim * block.mlp_hidden;
+}
+
 // Tokens that a block of windows projects: zero rows that fill the last windows count if attended.
 std::int64_t window_tokens(const EncoderSpec& spec, const Stage& stage) {
   if (spec.window_padding == WindowPadding::kMasked) return stage.tokens();
@@ -43,7 +47,7 @@ void add_block(const EncoderSpec& spec, const Stage& stage, const BlockSpec& blo
     cost.projections += N * 4 * D * D;
     cost.attention += 2 * N * N * D;
   }
-  cost.mlp += N * (block.mlp == Mlp::kSwiglu ? 3 : 2) * D * block.mlp_hidden;
+  cost.mlp += N * mlp_macs(block);
 }
 
 void add_decoder(const EncoderSpec& spec, Cost& cost) {
@@ -56,8 +60,49 @@ void add_decoder(const EncoderSpec& spec, Cost& cost) {
   N += words;
   for (const BlockSpec& block : blocks) {
     if (block.mixer == Mixer::kAttention) cost.decoder += N * 4 * W * W + 2 * N * N * W;
-    cost.decoder += N * (block.mlp == Mlp::kSwiglu ? 3 : 2) * W * block.mlp_hidden;
+    cost.decoder += N * mlp_macs(block);
   }
+}
+
+// Of `queries` tokens that look at N.
+std::int64_t language_macs(const BlockSpec& block, std::int64_t queries, std::int64_t N) {
+  const std::int64_t D = block.dim;
+  const std::int64_t attention =
+      block.mixer == Mixer::kAttention ? 2 * (queries + N) * D * D + 2 * queries * N * D : 0;
+  return attention + queries * mlp_macs(block);
+}
+
+std::int64_t whole_language_block(const EncoderSpec& spec) {
+  if (!spec.llm.present()) return 0;
+  const std::int64_t N = spec.num_tokens();
+  std::int64_t sum = 2 * N * spec.dim * spec.llm.dim;
+  for (const BlockSpec& block : language_blocks(spec)) sum += language_macs(block, N, N);
+  return sum;
+}
+
+// What is left of it if one token is read.
+std::int64_t short_language_block(const EncoderSpec& spec) {
+  const std::int64_t N = spec.num_tokens();
+  const std::int64_t C = spec.dim;
+  const std::int64_t D = spec.llm.dim;
+  const std::vector<BlockSpec> blocks = language_blocks(spec);
+  if (!spec.llm.mixes_tokens()) {
+    std::int64_t sum = 2 * C * D;
+    for (const BlockSpec& block : blocks) sum += language_macs(block, 1, 1);
+    return sum;
+  }
+  if (folds_language_block(spec)) {
+    const std::int64_t H = spec.llm.heads;
+    // Mappers; query and projection, its scores' and sums' way through both merged maps; the sizes
+    // of the norm, scores and sums over the tokens.
+    return 2 * C * D + 2 * D * D + 2 * D * C + N * (C * C + C) + 2 * N * H * C +
+           mlp_macs(blocks[0]);
+  }
+  std::int64_t sum = (N + 1) * C * D;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    sum += language_macs(blocks[i], i + 1 < blocks.size() ? N : 1, N);
+  }
+  return sum;
 }
 
 // Keys and values of every token, scores and sums of the queries.
@@ -80,6 +125,7 @@ Cost count_cost(const EncoderSpec& spec) {
   for (const BlockSpec& block : encoder_blocks(spec)) {
     add_block(spec, stages[static_cast<std::size_t>(block.stage)], block, cost);
   }
+  cost.llm = whole_language_block(spec);
   const std::int64_t features = spec.num_classes > 0 ? spec.num_classes : spec.dim;
   cost.head = spec.dim * spec.num_classes + features * spec.projection + pool_macs(spec);
   if (spec.neck == Neck::kDeconvPyramid) {
@@ -101,11 +147,13 @@ std::int64_t inference_macs(const EncoderSpec& spec) {
     all = less.macs() - less.neck - less.decoder;
   }
   if (!reads_one_token(spec)) return all;
+  if (spec.llm_last()) all += short_language_block(spec) - cost.llm;
+  if (spec.llm_last() && spec.llm.mixes_tokens()) return all;  // which reads every token
   const BlockSpec last = encoder_blocks(spec).back();
   const std::int64_t N = spec.num_tokens();
   const std::int64_t D = last.dim;
-  const std::int64_t mlp = (last.mlp == Mlp::kSwiglu ? 3 : 2) * D * last.mlp_hidden;
-  return all - (N - 1) * (2 * D * D + 2 * N * D + mlp);  // query, projection, scores, feed-forward
+  return all - (N - 1) * (2 * D * D + 2 * N * D +
+                          mlp_macs(last));  // query, projection, scores, feed-forward
 }
 
 }  // namespace conopa::arch

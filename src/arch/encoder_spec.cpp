@@ -35,6 +35,7 @@ void visit_positions(EncoderSpec& s, FieldVisitor& v) {
   enum_field(v, "class_token", s.class_token, "where the class token stands");
   enum_field(v, "position", s.position, "absolute positions");
   v.field("position_spare_row", s.position_spare_row, "unused first row of the position embedding");
+  v.field("position_class_row", s.position_class_row, "it has a row for the class token");
   enum_field(v, "rotary", s.rotary, "rotation of queries and keys");
   v.field("rope_theta", s.rope_theta, "base of the rotary frequencies");
   v.field("rope_ratio", s.rope_ratio, "rotated part of every head's channels");
@@ -103,6 +104,35 @@ void visit_heads(EncoderSpec& s, FieldVisitor& v) {
   v.field("decoder_context", s.decoder_context, "longest caption, tokens");
 }
 
+void visit_language_block(EncoderSpec& s, FieldVisitor& v) {
+  LanguageBlock& llm = s.llm;
+  enum_field(v, "llm_unit", llm.unit, "what stands between the mappers; none: no language block");
+  v.field("llm_after", llm.after, "blocks of the encoder before it; -1: all");
+  v.field("llm_dim", llm.dim, "width of the language model");
+  v.field("llm_depth", llm.depth, "blocks of the language model");
+  v.field("llm_heads", llm.heads, "attention heads of the language model");
+  v.field("llm_hidden", llm.hidden, "its hidden width; 0: from llm_multiple_of");
+  v.field("llm_multiple_of", llm.multiple_of, "its SwiGLU hidden width is rounded up to this");
+  enum_field(v, "llm_norm", llm.norm, "its normalisation");
+  v.field("llm_norm_eps", llm.norm_eps, "added to the variance in its norms");
+  enum_field(v, "llm_mlp", llm.mlp, "its feed-forward kind");
+  v.field("llm_bias", llm.bias, "biases of its linear layers");
+  v.field("llm_post_norm", llm.post_norm, "its norms stand behind the branches");
+  v.field("llm_final_norm", llm.final_norm, "a norm behind its blocks");
+  v.field("llm_trainable", llm.trainable, "its blocks are trained, not frozen");
+}
+
+void resolve_language_block(EncoderSpec& s) {
+  LanguageBlock& llm = s.llm;
+  if (!llm.present()) return;
+  if (llm.after < 0) llm.after = s.depth;
+  if (llm.hidden > 0 || !llm.has_blocks()) return;
+  constexpr std::int64_t kRatio = 4;
+  llm.hidden = kRatio * llm.dim;
+  if (llm.mlp != Mlp::kSwiglu) return;
+  llm.hidden = (2 * llm.hidden / 3 + llm.multiple_of - 1) / llm.multiple_of * llm.multiple_of;
+}
+
 void resolve_pyramid(EncoderSpec& s) {
   if (s.stage_hidden.empty()) {
     for (const std::int64_t dim : s.stage_dims)
@@ -120,7 +150,7 @@ void resolve_pyramid(EncoderSpec& s) {
 std::int64_t automatic_hidden(const EncoderSpec& s, double ratio, std::int64_t dim) {
   const double wide = ratio * static_cast<double>(dim);
   if (!(wide >= 1.0 && wide < 1e9)) return 0;  // refused by the checks
-  if (s.mlp == Mlp::kGelu) return static_cast<std::int64_t>(wide);
+  if (s.mlp != Mlp::kSwiglu) return static_cast<std::int64_t>(wide);
   const auto exact = static_cast<std::int64_t>(2.0 * wide / 3.0);
   return (exact + s.mlp_multiple_of - 1) / s.mlp_multiple_of * s.mlp_multiple_of;
 }
@@ -130,6 +160,7 @@ void EncoderSpec::visit(FieldVisitor& v) {
   visit_positions(*this, v);
   visit_blocks(*this, v);
   visit_heads(*this, v);
+  visit_language_block(*this, v);
 }
 
 void EncoderSpec::resolve() {
@@ -140,6 +171,7 @@ void EncoderSpec::resolve() {
     mlp_hidden = automatic_hidden(*this, mlp_ratio, dim);
   }
   if (rope_scaling == RopeScaling::kAnchor && rope_anchor == 0) rope_anchor = height;
+  resolve_language_block(*this);
   check_spec(*this);
 }
 

@@ -12,6 +12,8 @@ std::string stage_block(std::int64_t stage, std::int64_t index) {
 
 std::string decoder_block(std::int64_t index) { return fmt::format("decoder.blocks.{}", index); }
 
+std::string language_layer(std::int64_t index) { return fmt::format("llm.layers.{}", index); }
+
 std::string block(std::int64_t index, std::string_view layer) {
   return fmt::format("{}.{}", block_prefix(index), layer);
 }

@@ -32,7 +32,8 @@ bool is_position(const EncoderSpec& spec, std::string_view name) {
 bool positions_fit(const EncoderSpec& from, const EncoderSpec& to) {
   return is_additive(from) && from.position == to.position && from.dim == to.dim &&
          from.stage_dims == to.stage_dims && from.class_token == to.class_token &&
-         from.position_spare_row == to.position_spare_row;
+         from.position_spare_row == to.position_spare_row &&
+         from.position_class_row == to.position_class_row;
 }
 
 HostTensor resize_position(const EncoderSpec& from, const EncoderSpec& to, std::string_view name,

@@ -44,8 +44,9 @@ std::vector<std::string_view> preset_names() {
 
 std::span<const Family> families() {
   static const std::vector<Family> all{
-      illama_family(), visionllama_family(), visionllama_pyramid_family(), vit_family(),
-      aim_v1_family(), aim_v2_family(),      aim_v2_text_family()};
+      illama_family(), visionllama_family(), visionllama_pyramid_family(),
+      lm4v_family(),   vit_family(),         aim_v1_family(),
+      aim_v2_family(), aim_v2_text_family()};
   return all;
 }
 
@@ -114,7 +115,7 @@ std::vector<std::string> to_foreign_parts(const Family& f, std::string_view sche
   if (rules == nullptr) return out;
   for (const JoinRule& rule : rules->joins) {
     const std::size_t at = name.find(rule.from);
-    if (at == std::string_view::npos) continue;
+    if (at == std::string_view::npos || !name.starts_with(rule.within)) continue;
     for (const std::string_view to : rule.to) {
       std::string part(name);
       part.replace(at, rule.from.size(), to);

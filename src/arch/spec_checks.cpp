@@ -201,6 +201,28 @@ void check_switches(const EncoderSpec& s) {
       s.activation_bits);
 }
 
+void check_language_block(const EncoderSpec& s) {
+  const LanguageBlock& llm = s.llm;
+  if (!llm.present()) return;
+  require(llm.dim >= 1 && llm.dim <= kMaxWidth, "llm_dim must be 1..{}, got {}", kMaxWidth,
+          llm.dim);
+  require(llm.after <= s.depth, "llm_after must be 0..{} (the encoder's blocks) or -1, got {}",
+          s.depth, llm.after);
+  require(llm.norm_eps > 0.0 && llm.norm_eps < 1.0, "llm_norm_eps must be in (0, 1), got {}",
+          llm.norm_eps);
+  require(!s.pyramid() && s.read_blocks.empty() && s.quantization == Quantization::kNone &&
+              s.class_token != ClassToken::kLate && s.decoder == Decoder::kNone,
+          "llm_unit = \"{}\" stands in a plain encoder without read_blocks, quantization, late "
+          "class token and decoder",
+          enum_name(llm.unit));
+  if (!llm.has_blocks()) return;
+  require(llm.depth >= 1 && llm.depth <= 1024, "llm_depth must be 1..1024, got {}", llm.depth);
+  require(llm.heads >= 1 && llm.dim % llm.heads == 0,
+          "llm_heads must divide llm_dim, got {} heads for {}", llm.heads, llm.dim);
+  require(llm.hidden >= 1 && llm.hidden <= 16 * kMaxWidth, "llm_hidden must be 1..{}, got {}",
+          16 * kMaxWidth, llm.hidden);
+}
+
 void check_features(const EncoderSpec& s) {
   for (const std::int64_t block : s.feature_blocks) {
     require(block >= 0 && block < s.depth, "feature_blocks must be 0..{}, got {}", s.depth - 1,
@@ -263,6 +285,8 @@ void check_decoder(const EncoderSpec& s) {
 void check_before_resolving(const EncoderSpec& s) {
   require(s.mlp_multiple_of >= 1 && s.mlp_multiple_of <= kMaxWidth,
           "mlp_multiple_of must be 1..{}, got {}", kMaxWidth, s.mlp_multiple_of);
+  require(s.llm.multiple_of >= 1 && s.llm.multiple_of <= kMaxWidth,
+          "llm_multiple_of must be 1..{}, got {}", kMaxWidth, s.llm.multiple_of);
   require(s.patch >= 1 && s.patch <= kMaxSide, "patch must be 1..{} px, got {}", kMaxSide, s.patch);
   require(s.stage_patch >= 1 && s.stage_patch <= kMaxSide, "stage_patch must be 1..{}, got {}",
           kMaxSide, s.stage_patch);
@@ -301,6 +325,7 @@ void check_spec(const EncoderSpec& spec) {
   check_input(spec);
   check_read_out(spec);
   check_features(spec);
+  check_language_block(spec);
   check_decoder(spec);
 }
 

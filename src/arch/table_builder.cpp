@@ -30,6 +30,7 @@ class Builder {
       }
     }
     layer_ = spec_.depth + 1;
+    if (spec_.llm.present()) language_block();
     norm(std::string(names::kFinalNorm), spec_.dim, spec_.norm);
     if (spec_.head_norm == HeadNorm::kBatch) {
       batch_statistics(std::string(names::kHeadNorm), spec_.dim);
@@ -86,11 +87,10 @@ class Builder {
 
   void position(const Stage& stage) {
     const std::string name = names::position(spec_, stage.index);
+    const bool row = spec_.position_extra_row();
     if (spec_.position == Position::kLearned) {
-      const bool row = spec_.class_token_in_blocks() || spec_.position_spare_row;
       add(name, {1, stage.tokens() + (row ? 1 : 0), stage.dim}, Init::kNormal, kLinearStd, false);
     } else if (spec_.position == Position::kSinCos) {
-      const bool row = spec_.class_token_in_blocks() || spec_.position_spare_row;
       sincos(name, row ? 1 : 0, stage, stage.dim, SinCosOrder::kColumnFirst);
     }
   }
@@ -214,6 +214,28 @@ class Builder {
     if (b.layer_scale > 0.0) {
       add(b.name(names::kScale1), {b.dim}, Init::kConstant, b.layer_scale, false);
       add(b.name(names::kScale2), {b.dim}, Init::kConstant, b.layer_scale, false);
+    }
+  }
+
+  void language_block() {
+    const LanguageBlock& llm = spec_.llm;
+    linear(std::string(names::kLanguageIn), spec_.dim, llm.dim);
+    const std::size_t first = out_.size();
+    for (const BlockSpec& block : language_blocks(spec_)) add_block(block);
+    if (!llm.has_blocks()) {
+      norm(std::string(names::kLanguageNorm), llm.dim, Norm::kLayer);
+    } else if (llm.final_norm) {
+      norm(std::string(names::kLanguageNorm), llm.dim, llm.norm);
+    }
+    if (llm.has_blocks() && !llm.trainable) freeze(first);
+    linear(std::string(names::kLanguageOut), llm.dim, spec_.dim);
+  }
+
+  void freeze(std::size_t first) {
+    for (std::size_t i = first; i < out_.size(); ++i) {
+      out_[i].trainable = false;
+      out_[i].frozen = true;
+      out_[i].decay = false;
     }
   }
 

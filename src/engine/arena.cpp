@@ -18,6 +18,8 @@ struct Needs {
   std::int64_t x = 0, y = 0, pooled = 0, wide = 0, keys = 0, quantised = 0, rows = 0, map = 0,
                gate = 0, read = 0, pool_scores = 0, pool_weights = 0, pool_tokens = 0;
 
+  bool observed = false;
+
   static void grow(std::int64_t& need, std::int64_t bytes) { need = std::max(need, bytes); }
 
   void add_decoder(const Model::Impl& model, std::int64_t count) {
@@ -33,6 +35,24 @@ struct Needs {
         grow(quantised, count * row_bytes(input, std::max(block.dim, block.mlp_hidden)));
       }
     }
+  }
+
+  // The plain form over all tokens; the short one needs less.
+  void add_language(const Model::Impl& model, std::int64_t batch, std::int64_t count) {
+    const ActType input = model.types.input;
+    const ActType wide_type = model.types.wide;
+    const arch::LanguageBlock& llm = model.spec.llm;
+    const bool folded = !model.weights->language.keys.empty();
+    const std::int64_t all = folded && !observed ? batch : count;
+    grow(x, all * row_bytes(ActType::kF32, llm.dim));
+    grow(y, all * std::max(row_bytes(input, llm.dim), row_bytes(ActType::kF32, llm.dim)));
+    if (input == ActType::kI8) {
+      grow(quantised, all * row_bytes(input, std::max(llm.dim, llm.hidden)));
+    }
+    if (!llm.has_blocks()) return;
+    grow(wide, all * (row_bytes(wide_type, 3 * llm.dim) + row_bytes(wide_type, llm.dim)));
+    grow(wide, all * row_bytes(wide_type, llm.hidden));
+    if (arch::reads_one_token(model.spec)) grow(keys, all * row_bytes(wide_type, 2 * llm.dim));
   }
 
   void add(const Model::Impl& model, const StageTables& t, std::int64_t batch) {
@@ -65,6 +85,7 @@ struct Needs {
       grow(pool_tokens, batch * s.heads * row_bytes(ActType::kF32, s.dim));
     }
     if (model.scope.decoder) add_decoder(model, count);
+    if (model.spec.llm.present()) add_language(model, batch, count);
     const std::int64_t key_count = batch * s.key_rows() * s.key_cols();
     if (!model.spec.pyramid()) {
       if (arch::reads_one_token(model.spec)) {
@@ -81,9 +102,12 @@ struct Needs {
 
 }  // namespace
 
-Arena::Arena(const Model::Impl& model, std::int64_t images) : batch(images) {
+Arena::Arena(const Model::Impl& model, std::int64_t images, bool observed)
+    : batch(images), for_observers(observed || model.weights->language.keys.empty()) {
   Needs needs;
+  needs.observed = for_observers;
   for (const StageTables& tables : model.stages) needs.add(model, tables, batch);
+  const std::int64_t language = model.spec.llm.present() ? model.spec.llm.dim : 0;
   const std::int64_t width = row_bytes(ActType::kF32, model.spec.dim);
   const auto floats = [](std::int64_t count) {
     return count * static_cast<std::int64_t>(sizeof(float));
@@ -99,7 +123,14 @@ Arena::Arena(const Model::Impl& model, std::int64_t images) : batch(images) {
   gate = Buffer(needs.gate);
   scales = Buffer(floats(needs.rows));
   quantised_scales = Buffer(floats(needs.rows));
-  token = Buffer(batch * width);
+  token = Buffer(batch * std::max(width, row_bytes(ActType::kF32, language)));
+  language_token = Buffer(token.bytes());
+  if (!model.weights->language.keys.empty()) {
+    const std::int64_t H = model.spec.llm.heads;
+    language_heads = Buffer(H * batch * row_bytes(ActType::kF32, language / H));
+    language_targets = Buffer(H * batch * width);
+    language_factors = Buffer(floats(batch * model.stages.front().tokens));
+  }
   features = Buffer(batch * width);
   head = Buffer(batch * width);
   projected = Buffer(batch * row_bytes(ActType::kF32, model.spec.projection));
@@ -118,10 +149,30 @@ Arena::Arena(const Model::Impl& model, std::int64_t images) : batch(images) {
 
 std::int64_t Arena::bytes() const noexcept {
   std::int64_t sum = 0;
-  for (const Buffer* buffer :
-       {&x,      &x_next,           &y,    &pooled,      &wide,         &keys,       &quantised,
-        &scales, &quantised_scales, &map,  &gate,        &token,        &features,   &head,
-        &logits, &projected,        &read, &pool_scores, &pool_weights, &pool_tokens}) {
+  for (const Buffer* buffer : {&x,
+                               &x_next,
+                               &y,
+                               &pooled,
+                               &wide,
+                               &keys,
+                               &quantised,
+                               &scales,
+                               &quantised_scales,
+                               &map,
+                               &gate,
+                               &token,
+                               &features,
+                               &head,
+                               &logits,
+                               &projected,
+                               &read,
+                               &pool_scores,
+                               &pool_weights,
+                               &pool_tokens,
+                               &language_token,
+                               &language_heads,
+                               &language_targets,
+                               &language_factors}) {
     sum += buffer->bytes();
   }
   for (const auto& stage : windows) {

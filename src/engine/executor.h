@@ -57,16 +57,39 @@ class Executor {
   // Blocks (executor_block.cpp).
   void run_blocks(std::size_t count, bool one_token);
   void run_block(const arch::BlockSpec& block, const BlockWeights& w);
-  void run_last_for_token(std::size_t index);
+  /// The last block for the token that is read, into arena_.token.
+  void run_block_for_token(const arch::BlockSpec& block, const BlockWeights& w);
   kernels::ConstAct whole_attention(const arch::BlockSpec& block, const BlockWeights& w);
+  kernels::ConstAct attend_whole(const arch::BlockSpec& block, const BlockWeights& w,
+                                 const kernels::ConstAct& y);
   kernels::ConstAct window_attention(const arch::BlockSpec& block, const BlockWeights& w);
   kernels::ConstAct pooled_attention(const arch::BlockSpec& block, const BlockWeights& w);
   kernels::ConstAct pooled_keys(const arch::BlockSpec& block, const BlockWeights& w,
                                 const kernels::ConstAct& y);
   void feed_forward(const arch::BlockSpec& block, const BlockWeights& w,
                     const kernels::MutableAct& stream, std::int64_t rows);
+  /// The same of what its norm puts out.
+  void feed(const arch::BlockSpec& block, const BlockWeights& w, const kernels::ConstAct& y,
+            const kernels::MutableAct& stream, std::int64_t rows);
   void norm_queries_and_keys(const arch::BlockSpec& block, const BlockWeights& w,
                              const kernels::MutableAct& qkv) const;
+
+  // Language block (executor_language.cpp).
+  [[nodiscard]] bool language_reads_all() const noexcept;
+  void run_language();
+  void enter_language();
+  void leave_language(const kernels::MutableAct& x, std::int64_t count,
+                      const kernels::MutableAct& y) const;
+  void map_language(const LinearWeights& mapper, const kernels::ConstAct& x, std::int64_t count,
+                    const kernels::MutableAct& y);
+  void run_language_block(std::size_t index);
+  void run_post_norm(const arch::BlockSpec& block, const BlockWeights& w);
+  void run_language_for_token();
+  void run_language_alone();
+  void finish_language_token(std::int64_t width);
+  void fold_language();
+  void language_sums(const kernels::ConstAct& z, const kernels::MutableAct& targets,
+                     const float* factors);
 
   // Quantisation-aware blocks (executor_lsq.cpp).
   void run_stepped_block(std::size_t index);

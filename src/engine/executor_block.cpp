@@ -1,5 +1,6 @@
 // The transformer blocks: over the sequence, inside windows, with pooled keys, for one token alone.
 
+#include <algorithm>
 #include <cmath>
 
 #include "conopa/core/parallel.h"
@@ -19,6 +20,16 @@ namespace {
 
 const float* data_or_null(const std::vector<float>& values) {
   return values.empty() ? nullptr : values.data();
+}
+
+void relu_rows(const MutableAct& x, std::int64_t count, std::int64_t width) {
+  parallel_for(0, count, 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      for (std::int64_t c = 0; c < width; ++c) {
+        set_wide_value(x, r, c, std::max(wide_value(x, r, c), 0.0F));
+      }
+    }
+  });
 }
 
 float score_scale(const arch::BlockSpec& block) {
@@ -64,18 +75,27 @@ void Executor::run_block(const arch::BlockSpec& block, const BlockWeights& w) {
 
 void Executor::feed_forward(const arch::BlockSpec& block, const BlockWeights& w,
                             const MutableAct& x, std::int64_t count) {
+  feed(block, w, normalise(w.norm2, x, count, norm_output(width_)), x, count);
+}
+
+void Executor::feed(const arch::BlockSpec& block, const BlockWeights& w, const ConstAct& y,
+                    const MutableAct& x, std::int64_t count) {
   const std::int64_t hidden = block.mlp_hidden;
-  const ConstAct y = normalise(w.norm2, x, count, norm_output(width_));
   show_input(block, LinearReader::kFeedForward, y, count, width_);
   const MutableAct h = arena_.wide.rows(model_.types.wide, hidden);
   apply(w.up, y, count, h, {},
-        w.up.packed.gated() ? kernels::Activation::kNone : kernels::Activation::kGelu);
+        block.mlp == arch::Mlp::kGelu ? kernels::Activation::kGelu : kernels::Activation::kNone);
+  if (block.mlp == arch::Mlp::kRelu) relu_rows(h, count, hidden);
   show_input(block, LinearReader::kDown, h, count, hidden);
   add_branch(w.down, w.scale2, as_input(h, count, hidden), count, x, x);
 }
 
 ConstAct Executor::whole_attention(const arch::BlockSpec& block, const BlockWeights& w) {
-  const ConstAct y = normalise(w.norm1, stream(), rows(), norm_output(width_));
+  return attend_whole(block, w, normalise(w.norm1, stream(), rows(), norm_output(width_)));
+}
+
+ConstAct Executor::attend_whole(const arch::BlockSpec& block, const BlockWeights& w,
+                                const ConstAct& y) {
   show_input(block, LinearReader::kAttention, y, rows(), width_);
   const std::int64_t D = width_;
   const LinearRope rope =
@@ -229,9 +249,7 @@ ConstAct Executor::pooled_attention(const arch::BlockSpec& block, const BlockWei
   return out;
 }
 
-void Executor::run_last_for_token(std::size_t index) {
-  const arch::BlockSpec& block = model_.scope.blocks[index];
-  const BlockWeights& w = model_.weights->blocks[index];
+void Executor::run_block_for_token(const arch::BlockSpec& block, const BlockWeights& w) {
   const StageTables& t = *tables_;
   const std::int64_t place = model_.spec.class_token_index();
   const MutableAct y = normalise(w.norm1, stream(), rows(), norm_output(width_));

@@ -15,19 +15,24 @@ using kernels::MutableAct;
 
 namespace {
 
-// out[b] = mean over the tokens of image b.
+// out[b] = mean over the tokens of image b from `first` on, `count` of them.
 void mean_rows(const ConstAct& x, std::int64_t batch, std::int64_t tokens, std::int64_t width,
-               const MutableAct& out) {
-  const auto factor = 1.0F / static_cast<float>(tokens);
+               const MutableAct& out, std::int64_t first, std::int64_t count) {
+  const auto factor = 1.0F / static_cast<float>(count);
   for (std::int64_t image = 0; image < batch; ++image) {
     float* sum = static_cast<float*>(out.data) + image * out.stride;
     std::fill_n(sum, width, 0.0F);
-    for (std::int64_t t = 0; t < tokens; ++t) {
+    for (std::int64_t t = first; t < first + count; ++t) {
       const float* row = static_cast<const float*>(x.data) + (image * tokens + t) * x.stride;
       for (std::int64_t c = 0; c < width; ++c) sum[c] += row[c];
     }
     for (std::int64_t c = 0; c < width; ++c) sum[c] *= factor;
   }
+}
+
+void mean_rows(const ConstAct& x, std::int64_t batch, std::int64_t tokens, std::int64_t width,
+               const MutableAct& out) {
+  mean_rows(x, batch, tokens, width, out, 0, tokens);
 }
 
 void copy_rows(const ConstAct& x, std::int64_t count, std::int64_t width, std::span<float> out) {
@@ -178,6 +183,12 @@ void Executor::pool_tokens(const MutableAct& features) {
     case ReadOut::kMean:
       mean_rows(x, batch_, tokens, width_, features);
       break;
+    case ReadOut::kPatchMeanNorm:
+      mean_rows(stream(), batch_, tokens, width_, features,
+                model_.spec.class_token == arch::ClassToken::kFront ? 1 : 0,
+                model_.spec.num_patches());
+      static_cast<void>(normalise(norm, features, batch_, features));
+      break;
     case ReadOut::kNormMeanNorm:
       mean_rows(x, batch_, tokens, width_, features);
       static_cast<void>(normalise(norm, features, batch_, features));
@@ -238,8 +249,10 @@ void Executor::run_blocks(std::size_t count, bool one_token) {
     const arch::BlockSpec& block = model_.scope.blocks[i];
     const StageTables& tables = model_.stages[static_cast<std::size_t>(block.stage)];
     if (tables_ != &tables) embed_stage(tables);
-    if (one_token && i + 1 == count) {
-      run_last_for_token(i);
+    if (model_.spec.llm.present() && model_.spec.llm.after == block.index) run_language();
+    if (one_token && i + 1 == count && !language_reads_all()) {
+      run_block_for_token(block, model_.weights->blocks[i]);
+      if (model_.spec.llm_last()) run_language_alone();
       return;
     }
     if (block.quantization == arch::Quantization::kLsq) {
@@ -248,11 +261,21 @@ void Executor::run_blocks(std::size_t count, bool one_token) {
       run_block(block, model_.weights->blocks[i]);
     }
     if (observers_.layers != nullptr) {
-      show(arch::block_label(model_.spec, block) + "_out", stream(), tables_->tokens, width_);
+      show(block.label + "_out", stream(), tables_->tokens, width_);
     }
     add_conditional(block);
     add_read(block);
   }
+  if (!model_.spec.llm_last()) return;
+  if (one_token) {
+    run_language_for_token();
+  } else {
+    run_language();
+  }
+}
+
+bool Executor::language_reads_all() const noexcept {
+  return model_.spec.llm_last() && model_.spec.llm.mixes_tokens();
 }
 
 void Executor::run(const Outputs& outputs) {

@@ -63,8 +63,21 @@ void check_decoder(const arch::EncoderSpec& spec, const std::string& where) {
                          enum_name(spec.decoder));
 }
 
+// Positions [tokens, D] with a row of zeros for a class token that has none.
+std::vector<float> with_class_row(const arch::EncoderSpec& spec, const arch::Stage& stage,
+                                  std::span<const float> positions) {
+  std::vector<float> rows(positions.begin(), positions.end());
+  if (spec.position_class_row || !spec.class_token_in_blocks()) return rows;
+  const auto at = spec.class_token_index() * stage.dim;
+  rows.insert(rows.begin() + at, static_cast<std::size_t>(stage.dim), 0.0F);
+  return rows;
+}
+
 LoadScope scope_of(const arch::EncoderSpec& spec, bool decoder) {
-  LoadScope scope{.blocks = arch::encoder_blocks(spec), .decoder_blocks = {}, .decoder = decoder};
+  LoadScope scope{.blocks = arch::encoder_blocks(spec),
+                  .decoder_blocks = {},
+                  .language_blocks = arch::language_blocks(spec),
+                  .decoder = decoder};
   if (decoder) {
     scope.decoder_blocks = arch::decoder_blocks(spec);
   } else {
@@ -80,6 +93,18 @@ Precision check_stepped(Precision precision, const std::string& where) {
                          "expected precision fp32 or auto for a quantisation-aware (lsq) model, "
                          "got {}; its learned steps are its precision",
                          enum_name(precision));
+}
+
+void add_language_layers(const Model::Impl& impl, std::vector<LayerInfo>& out) {
+  const std::int64_t tokens = impl.stages.front().tokens;
+  const std::int64_t D = impl.spec.llm.dim;
+  out.push_back({"encoder_out", tokens, impl.spec.dim});
+  out.push_back({"llm_mapper1", tokens, D});
+  for (const arch::BlockSpec& block : impl.scope.language_blocks) {
+    out.push_back({block.label + "_out", tokens, D});
+  }
+  out.push_back({"llm_norm", tokens, D});
+  out.push_back({"llm_mapper2", tokens, impl.spec.dim});
 }
 
 }  // namespace
@@ -118,8 +143,9 @@ void Model::Impl::make_tables() {
       const std::string name = arch::names::position(stored, stage.index);
       const std::vector<float> rows = arch::resize_position(stored, spec, name, position).to_f32();
       const std::int64_t spare = spec.position_spare_row ? stage.dim : 0;
-      tables.position =
-          padded_rows(std::span(rows).subspan(static_cast<std::size_t>(spare)), stage.dim);
+      tables.position = padded_rows(
+          with_class_row(spec, stage, std::span(rows).subspan(static_cast<std::size_t>(spare))),
+          stage.dim);
     }
     if (!scope.decoder_blocks.empty()) {
       tables.decoder_position =
@@ -158,11 +184,14 @@ std::int64_t Model::weight_bytes() const noexcept {
 std::vector<LayerInfo> Model::layers() const {
   const auto& stages = impl_->stages;
   std::vector<LayerInfo> out{{"tokens_in", stages.front().tokens, stages.front().stage.dim}};
+  const arch::EncoderSpec& spec = impl_->spec;
   for (std::size_t i = 0; i < impl_->blocks_read(); ++i) {
     const arch::BlockSpec& block = impl_->scope.blocks[i];
     const StageTables& tables = stages[static_cast<std::size_t>(block.stage)];
-    out.push_back({arch::block_label(impl_->spec, block) + "_out", tables.tokens, block.dim});
+    if (spec.llm.present() && spec.llm.after == block.index) add_language_layers(*impl_, out);
+    out.push_back({block.label + "_out", tables.tokens, block.dim});
   }
+  if (spec.llm_last()) add_language_layers(*impl_, out);
   const std::int64_t late = impl_->spec.class_token == arch::ClassToken::kLate ? 1 : 0;
   out.push_back({impl_->spec.read_blocks.empty() ? "final_norm" : "read_tokens",
                  stages.back().tokens + late, impl_->spec.dim});
@@ -195,6 +224,12 @@ std::vector<std::string> Model::explain(std::int64_t batch) const {
   const ModelWeights& weights = *impl_->weights;
   const std::int64_t tokens = batch * impl_->stages.back().tokens;
   add("pool", weights.pool.scores, tokens);
+  add("language in", weights.language.in, tokens);
+  for (const BlockWeights& block : weights.language.blocks) {
+    add("language qkv", block.qkv, tokens);
+    add("language up", block.up, tokens);
+    add("language down", block.down, tokens);
+  }
   add("head", weights.head, batch);
   add("projection", weights.projection, batch);
   add("decoder embed", weights.decoder.embed, tokens);

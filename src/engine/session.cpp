@@ -51,6 +51,10 @@ const Observer* pointer_to(const Observer& observer) { return observer ? &observ
 void Session::Impl::run(const Request& request, const Observer* observer) {
   const arch::EncoderSpec& spec = model.spec();
   check_request(model.impl(), request);
+  if ((observer != nullptr || inputs) && !arena.for_observers) {
+    // Only what is shown needs every token of a language block.
+    arena = Arena(model.impl(), arena.batch, true);
+  }
   const TeamScope scope(team);
   const std::int64_t image_size = spec.channels * spec.height * spec.width;
   for (std::int64_t first = 0; first < request.batch; first += arena.batch) {

@@ -9,6 +9,7 @@
 #include "conopa/arch/registry.h"
 #include "conopa/core/error.h"
 #include "conopa/core/fields_json.h"
+#include "conopa/llm/frozen.h"
 
 namespace conopa::engine {
 namespace {
@@ -67,7 +68,7 @@ StoredModel open_model(const fs::path& path) {
   model.transform =
       read_transform(folder.preprocessor_json, model.path / "preprocessor_config.json", model.spec);
   model.class_names = stored_class_names(*folder.weights);
-  model.weights = std::move(folder.weights);
+  model.weights = llm::with_frozen(std::move(folder.weights), model.spec, model.path);
   return model;
 }
 

@@ -9,7 +9,8 @@
 namespace conopa::engine {
 
 /// Reads and packs the tensors of one model: blocks and embeddings (weights.cpp), what stands
-/// behind them (weights_head.cpp), matrices with LoRA branches (weights_lora.cpp).
+/// behind them (weights_head.cpp), language blocks (weights_language.cpp), matrices with LoRA
+/// branches (weights_lora.cpp).
 class WeightLoader {
  public:
   WeightLoader(const arch::EncoderSpec& spec, const TensorSource& source, const ActTypes& types,
@@ -27,6 +28,7 @@ class WeightLoader {
   [[nodiscard]] std::vector<float> floats_or_none(const std::string& name) const;
   [[nodiscard]] StoredMatrix matrix(const std::string& name) const;
   [[nodiscard]] NormWeights norm(const std::string& prefix) const;
+  [[nodiscard]] NormWeights norm_of(const std::string& prefix, arch::Norm kind, double eps) const;
   [[nodiscard]] LinearWeights linear(const std::string& prefix, ActType compute) const;
   /// A layer of float32 rows [rows, columns].
   [[nodiscard]] LinearWeights packed(const std::vector<float>& weight, std::int64_t rows,
@@ -34,8 +36,11 @@ class WeightLoader {
   [[nodiscard]] LinearWeights rows_of(const std::string& prefix, std::int64_t begin,
                                       std::int64_t count) const;
   [[nodiscard]] StageWeights stage(const arch::Stage& stage) const;
-  [[nodiscard]] BlockWeights block(const arch::BlockSpec& block) const;
-  void load_attention(const arch::BlockSpec& block, BlockWeights& out) const;
+  /// @param one_token  queries apart from keys and values: a shortcut asks for one token's alone.
+  [[nodiscard]] BlockWeights block(const arch::BlockSpec& block, bool one_token) const;
+  void load_attention(const arch::BlockSpec& block, bool one_token, BlockWeights& out) const;
+  [[nodiscard]] LanguageWeights language(const std::vector<arch::BlockSpec>& blocks) const;
+  void fold(const arch::BlockSpec& block, LanguageWeights& out) const;
   /// A layer of a block with its LoRA branches added to the weight.
   /// @param sections  matrices [D, D] next to each other: q, k and v, or one.
   [[nodiscard]] LinearWeights merged(const arch::BlockSpec& block, std::string_view layer,

@@ -51,9 +51,13 @@ StoredMatrix WeightLoader::matrix(const std::string& name) const {
 }
 
 NormWeights WeightLoader::norm(const std::string& prefix) const {
-  const bool layer = spec_.norm == arch::Norm::kLayer;
+  return norm_of(prefix, spec_.norm, spec_.norm_eps);
+}
+
+NormWeights WeightLoader::norm_of(const std::string& prefix, arch::Norm kind, double eps) const {
+  const bool layer = kind == arch::Norm::kLayer;
   return {.kind = layer ? kernels::NormKind::kLayer : kernels::NormKind::kRms,
-          .eps = static_cast<float>(spec_.norm_eps),
+          .eps = static_cast<float>(eps),
           .weight = floats(prefix + ".weight"),
           .bias = floats_or_none(prefix + ".bias")};
 }
@@ -127,16 +131,17 @@ StageWeights WeightLoader::stage(const arch::Stage& stage) const {
   return out;
 }
 
-void WeightLoader::load_attention(const arch::BlockSpec& b, BlockWeights& out) const {
+void WeightLoader::load_attention(const arch::BlockSpec& b, bool one_token,
+                                  BlockWeights& out) const {
   const auto layer = [&](std::string_view name) { return linear(b.name(name), types_.input); };
   if (b.separate_queries) {
     out.q = layer(names::kQuery);
     out.kv = layer(names::kKeyValue);
     if (b.reduction > 1) {
       out.pool = linear(b.name(names::kPool), types_.wide);
-      out.pool_norm = norm(b.name(names::kPoolNorm));
+      out.pool_norm = norm_of(b.name(names::kPoolNorm), b.norm, b.norm_eps);
     }
-  } else if (b.index + 1 == spec_.depth && arch::reads_one_token(spec_)) {
+  } else if (one_token) {
     out.q = rows_of(b.name(names::kQkv), 0, b.dim);
     out.kv = rows_of(b.name(names::kQkv), b.dim, 2 * b.dim);
   } else {
@@ -147,11 +152,14 @@ void WeightLoader::load_attention(const arch::BlockSpec& b, BlockWeights& out) c
   out.proj = merged(b, names::kProj, names::kProjLora, 1);
 }
 
-BlockWeights WeightLoader::block(const arch::BlockSpec& b) const {
+BlockWeights WeightLoader::block(const arch::BlockSpec& b, bool one_token) const {
   BlockWeights out;
-  if (b.mixer != arch::Mixer::kNone) out.norm1 = norm(b.name(names::kNorm1));
-  if (b.mixer == arch::Mixer::kAttention) load_attention(b, out);
-  out.norm2 = norm(b.name(names::kNorm2));
+  const auto own_norm = [&](std::string_view name) {
+    return norm_of(b.name(name), b.norm, b.norm_eps);
+  };
+  if (b.mixer != arch::Mixer::kNone) out.norm1 = own_norm(names::kNorm1);
+  if (b.mixer == arch::Mixer::kAttention) load_attention(b, one_token, out);
+  out.norm2 = own_norm(names::kNorm2);
   const auto layer = [&](std::string_view name) { return linear(b.name(name), types_.input); };
   if (b.mlp == arch::Mlp::kSwiglu && b.quantization == arch::Quantization::kLsq) {
     out.gate = layer(names::kGate);  // gate and up read inputs of different steps
@@ -181,7 +189,9 @@ ModelWeights WeightLoader::load(const LoadScope& scope) const {
   if (spec_.input == arch::Input::kTokens) out.tokens.emplace(token_embedding());
   for (const arch::Stage& s : spec_.stages()) out.stages.push_back(stage(s));
   for (const arch::BlockSpec& b : scope.blocks) {
-    out.blocks.push_back(block(b));
+    const bool last = b.index + 1 == spec_.depth;
+    const bool feeds_language = spec_.llm_last() && spec_.llm.mixes_tokens();
+    out.blocks.push_back(block(b, last && !feeds_language && arch::reads_one_token(spec_)));
     if (b.quantization == arch::Quantization::kLsq) {
       out.lsq.push_back(load_lsq_block(spec_, b, source_));
     }
@@ -191,6 +201,7 @@ ModelWeights WeightLoader::load(const LoadScope& scope) const {
   if (spec_.read_blocks.empty() || scope.decoder) {
     out.final_norm = norm(std::string(names::kFinalNorm));
   }
+  out.language = language(scope.language_blocks);
   load_head(out);
   if (scope.decoder) out.decoder = decoder(scope.decoder_blocks);
   return out;
@@ -243,6 +254,11 @@ std::int64_t size_of(const ModelWeights& weights) {
   }
   for (const BlockWeights& b : weights.blocks) sum += bytes_of(b);
   for (const BlockWeights& b : weights.decoder.blocks) sum += bytes_of(b);
+  for (const BlockWeights& b : weights.language.blocks) sum += bytes_of(b);
+  for (const LinearWeights& head : weights.language.keys) sum += bytes_of(head);
+  for (const LinearWeights& head : weights.language.values) sum += bytes_of(head);
+  sum += bytes_of(weights.language.in) + bytes_of(weights.language.out) +
+         bytes_of(weights.language.norm) + bytes_of(weights.language.gram);
   return sum;
 }
 

@@ -72,6 +72,18 @@ struct DecoderWeights {
   LinearWeights out;  ///< empty: not loaded
 };
 
+/// The blocks of a language model with their mappers.
+struct LanguageWeights {
+  LinearWeights in;  ///< [D, C]; empty: no such blocks
+  std::vector<BlockWeights> blocks;
+  NormWeights norm;   ///< empty weight: none
+  LinearWeights out;  ///< [C, D]
+  /// Of the short form (arch::folds_language_block), else empty: the size of a mapped token is
+  /// z·gram·z + eps; keys [C, Dh] and values [Dh, C] of every head hold norm and mapper.
+  LinearWeights gram;
+  std::vector<LinearWeights> keys, values;
+};
+
 struct ModelWeights {
   std::optional<StoredMatrix> tokens;  ///< [vocabulary, D] of models that read tokens
   std::vector<StageWeights> stages;
@@ -84,12 +96,14 @@ struct ModelWeights {
   LinearWeights head;        ///< empty without a classifier
   LinearWeights projection;  ///< empty for none
   DecoderWeights decoder;
+  LanguageWeights language;
 };
 
 /// Which parts of a model are loaded.
 struct LoadScope {
   std::vector<arch::BlockSpec> blocks;          ///< of the encoder
   std::vector<arch::BlockSpec> decoder_blocks;  ///< with `decoder` alone
+  std::vector<arch::BlockSpec> language_blocks;
   bool decoder = false;
 };
 

@@ -107,7 +107,7 @@ DecoderWeights WeightLoader::decoder(const std::vector<arch::BlockSpec>& blocks)
   DecoderWeights out;
   if (!blocks.empty()) {
     out.embed = linear(std::string(names::kDecoderEmbed), types_.input);
-    for (const arch::BlockSpec& b : blocks) out.blocks.push_back(block(b));
+    for (const arch::BlockSpec& b : blocks) out.blocks.push_back(block(b, false));
     out.norm = norm(std::string(names::kDecoderNorm));
   }
   out.out = linear(std::string(names::kDecoderOut), ActType::kF32);

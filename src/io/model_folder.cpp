@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kConfig = "config.json";
 constexpr std::string_view kPreprocessor = "preprocessor_config.json";
 constexpr std::string_view kReadme = "README.md";
+constexpr std::string_view kLanguage = "llm.json";
 constexpr std::string_view kWeights = "model.safetensors";
 constexpr std::string_view kWeightsIndex = "model.safetensors.index.json";
 
@@ -58,8 +59,8 @@ bool belongs_to_model(const fs::path& path) {
   const std::string name = path.filename().string();
   const bool weights = name.starts_with("model") && name.ends_with(".safetensors");
   return path_kind(path) == PathKind::kFile &&
-         (name == kConfig || name == kPreprocessor || name == kReadme || name == kWeightsIndex ||
-          weights);
+         (name == kConfig || name == kPreprocessor || name == kReadme || name == kLanguage ||
+          name == kWeightsIndex || weights);
 }
 
 /// Refuses to replace anything that write_model_folder would not have written.
@@ -136,6 +137,7 @@ void write_model_folder(const std::filesystem::path& path, const ModelFolderCont
   write_text(kConfig, content.config_json);
   write_text(kPreprocessor, content.preprocessor_json);
   write_text(kReadme, content.readme);
+  write_text(kLanguage, content.language_json);
   if (content.source != nullptr) {
     write_sharded(fresh.path(), *content.source, content.metadata, options.max_shard_bytes);
   } else {

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/relu.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
@@ -45,7 +46,7 @@ at::Tensor Block::layer(std::string_view name, const at::Tensor& x, const Pass& 
   if (spec_.quantization == arch::Quantization::kLsq) {
     return quantized_linear(parameters_, prefix, x, pass.spec, pass.options.training);
   }
-  const at::Tensor out = linear(x, parameters_.require(prefix + ".weight"),
+  const at::Tensor out = linear(x, parameters_.value(prefix + ".weight"),
                                 parameters_.get(prefix + ".bias"), pass.options.exec);
   if (spec_.lora_rank == 0) return out;
   if (name == names::kQkv) return out + lora_branch(names::kQkvLora, x, pass);
@@ -72,17 +73,14 @@ at::Tensor Block::scaled(std::string_view scale, const at::Tensor& branch) const
   return branch * parameters_.require(spec_.name(scale));
 }
 
-std::string Block::capture_name(const Pass& pass) const {
-  return std::string(pass.name_prefix) + arch::block_label(pass.spec, spec_);
-}
-
 AttentionConstants Block::constants(const Pass& pass) const {
   return {.heads = spec_.heads,
           .head_dim = spec_.head_dim(),
           .mask = spec_.mask,
           .mask_rate = pass.mask_rate,
           .rotation = spec_.rotary ? pass.rotation : Rotation{},
-          .prefix = pass.options.prefix};
+          .prefix = pass.options.prefix,
+          .keys_seen = pass.keys_seen};
 }
 
 at::Tensor Block::attention_branch(const at::Tensor& y, const Pass& pass) const {
@@ -90,21 +88,46 @@ at::Tensor Block::attention_branch(const at::Tensor& y, const Pass& pass) const 
                            : spec_.separate_queries ? pooled_attention(y, pass)
                                                     : whole_attention(y, pass);
   const at::Tensor out = layer(names::kProj, mixed, pass);
-  if (pass.captures()) pass.keep(capture_name(pass) + "_attn_out", out);
+  if (pass.captures()) pass.keep(spec_.label + "_attn_out", out);
   return scaled(names::kScale1, out);
+}
+
+at::Tensor Block::activated(const at::Tensor& up, const at::Tensor& y, const Pass& pass) const {
+  switch (spec_.mlp) {
+    case arch::Mlp::kSwiglu:
+      return swiglu(layer(names::kGate, y, pass), up, pass.options.exec);
+    case arch::Mlp::kRelu:
+      return at::relu(up);
+    case arch::Mlp::kGelu:
+      break;
+  }
+  return gelu(up, pass.options.exec);
 }
 
 at::Tensor Block::mlp_branch(const at::Tensor& y, const Pass& pass) const {
   const at::Tensor up = layer(names::kUp, y, pass);
-  const at::Tensor hidden = spec_.mlp == arch::Mlp::kSwiglu
-                                ? swiglu(layer(names::kGate, y, pass), up, pass.options.exec)
-                                : gelu(up, pass.options.exec);
+  const at::Tensor hidden = activated(up, y, pass);
   const at::Tensor out = layer(names::kDown, hidden, pass);
-  if (pass.captures()) pass.keep(capture_name(pass) + "_mlp_out", out);
+  if (pass.captures()) pass.keep(spec_.label + "_mlp_out", out);
   return scaled(names::kScale2, out);
 }
 
+void Block::run_post_norm(at::Tensor& x, Branch& pending, const Pass& pass) const {
+  const Exec& exec = pass.options.exec;
+  x = add_branch(x, pending);
+  pending = {};
+  if (spec_.mixer == arch::Mixer::kAttention) {
+    x = add_norm(x, {.value = attention_branch(x, pass), .sample_scale = {}}, norm(names::kNorm1),
+                 exec)
+            .second;
+  }
+  x = add_norm(x, {.value = mlp_branch(x, pass), .sample_scale = {}}, norm(names::kNorm2), exec)
+          .second;
+  pass.keep(spec_.label + "_out", x);
+}
+
 void Block::run(at::Tensor& x, Branch& pending, const Pass& pass) const {
+  if (spec_.post_norm) return run_post_norm(x, pending, pass);
   const Exec& exec = pass.options.exec;
   at::Tensor y;
   if (spec_.mixer == arch::Mixer::kNone) {
@@ -117,7 +140,7 @@ void Block::run(at::Tensor& x, Branch& pending, const Pass& pass) const {
     std::tie(x, y) = add_norm(stream, mixed, norm(names::kNorm2), exec);
   }
   pending = {.value = mlp_branch(y, pass), .sample_scale = pass.drop_scale(spec_.index, 1)};
-  if (pass.captures()) pass.keep(capture_name(pass) + "_out", add_branch(x, pending));
+  if (pass.captures()) pass.keep(spec_.label + "_out", add_branch(x, pending));
 }
 
 void Block::run_checkpointed(at::Tensor& x, Branch& pending, const Pass& pass) const {
@@ -155,7 +178,7 @@ std::pair<at::Tensor, Branch> Block::run_for_token(const at::Tensor& x, const Br
   };
   auto [stream, y] = add_norm(x, pending, norm(names::kNorm1), exec);
 
-  const at::Tensor& weight = parameters_.require(spec_.name(names::kQkv) + ".weight");
+  const at::Tensor weight = parameters_.value(spec_.name(names::kQkv) + ".weight");
   const at::Tensor bias = parameters_.get(spec_.name(names::kQkv) + ".bias");
   const auto part = [](const at::Tensor& t, std::int64_t from, std::int64_t count) {
     return t.defined() ? t.narrow(0, from, count) : t;
@@ -169,8 +192,12 @@ std::pair<at::Tensor, Branch> Block::run_for_token(const at::Tensor& x, const Br
   const Branch attended{.value = scaled(names::kScale1, layer(names::kProj, mixed, pass)),
                         .sample_scale = pass.drop_scale(spec_.index, 0)};
 
-  at::Tensor out = token_of(stream);
-  std::tie(out, y) = add_norm(out, attended, norm(names::kNorm2), exec);
+  return feed_token(token_of(stream), attended, pass);
+}
+
+std::pair<at::Tensor, Branch> Block::feed_token(const at::Tensor& token, const Branch& attended,
+                                                const Pass& pass) const {
+  const auto [out, y] = add_norm(token, attended, norm(names::kNorm2), pass.options.exec);
   return {out, {.value = mlp_branch(y, pass), .sample_scale = pass.drop_scale(spec_.index, 1)}};
 }
 

@@ -30,6 +30,11 @@ class Block {
   /// The same, recomputed in the backward pass.
   void run_checkpointed(at::Tensor& x, Branch& pending, const Pass& pass) const;
 
+  /// The feed-forward half for tokens [B, D] whose attention branch is known.
+  [[nodiscard]] std::pair<at::Tensor, Branch> feed_token(const at::Tensor& token,
+                                                         const Branch& attended,
+                                                         const Pass& pass) const;
+
   /// The attention branch of normalised rows [B·N, D], before it is added.
   [[nodiscard]] at::Tensor attention_branch(const at::Tensor& y, const Pass& pass) const;
   /// One of its linear layers (names::kQkv, ...) with its low-rank branch, on rows.
@@ -44,9 +49,6 @@ class Block {
                                                             std::int64_t token,
                                                             const Pass& pass) const;
 
-  /// "block3", "decoder_block3" or "stage1_block0": prefix of what run() captures.
-  [[nodiscard]] std::string capture_name(const Pass& pass) const;
-
  private:
   [[nodiscard]] NormParameters norm(std::string_view layer) const;
   /// What the low-rank matrices add to a layer's output.
@@ -59,6 +61,10 @@ class Block {
   [[nodiscard]] at::Tensor explicit_attention(const at::Tensor& qkv, const Pass& pass) const;
   [[nodiscard]] at::Tensor window_attention(const at::Tensor& y, const Pass& pass) const;
   [[nodiscard]] at::Tensor pooled_attention(const at::Tensor& y, const Pass& pass) const;
+  void run_post_norm(at::Tensor& x, Branch& pending, const Pass& pass) const;
+  /// The feed-forward layer behind its first matrix; y is what that read.
+  [[nodiscard]] at::Tensor activated(const at::Tensor& up, const at::Tensor& y,
+                                     const Pass& pass) const;
   [[nodiscard]] at::Tensor mlp_branch(const at::Tensor& y, const Pass& pass) const;
 
   const arch::BlockSpec& spec_;

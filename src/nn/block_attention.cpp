@@ -87,7 +87,7 @@ at::Tensor Block::explicit_attention(const at::Tensor& qkv, const Pass& pass) co
   heads[2] = quantize(names::kValueAct, heads[2]);
   at::Tensor weights = attention_weights(heads[0], heads[1], c);
   if (pass.captures()) {
-    (*pass.options.capture)[capture_name(pass) + "_attn_map"] = weights.detach();
+    (*pass.options.capture)[spec_.label + "_attn_map"] = weights.detach();
   }
   weights = quantize(names::kMapAct, weights);
   return at::matmul(weights.to(heads[2].scalar_type()), heads[2])

@@ -6,11 +6,7 @@ at::Tensor run_decoder(const at::Tensor& x, const std::vector<arch::BlockSpec>& 
                        const Parameters& parameters, const arch::EncoderSpec& spec,
                        const ForwardOptions& options) {
   const std::int64_t W = x.size(2);
-  const Pass pass{.options = options,
-                  .spec = spec,
-                  .batch = x.size(0),
-                  .tokens = x.size(1),
-                  .name_prefix = "decoder_"};
+  const Pass pass{.options = options, .spec = spec, .batch = x.size(0), .tokens = x.size(1)};
   at::Tensor rows = x.reshape({-1, W});
   pass.keep("decoder_in", rows);
   Branch pending;

@@ -14,6 +14,7 @@
 #include "conopa/nn/probe_norm.h"
 #include "nn/block.h"
 #include "nn/encoder_stream.h"
+#include "nn/language_unit.h"
 #include "nn/neck.h"
 
 namespace conopa::nn {
@@ -80,7 +81,8 @@ void check_visible(const at::Tensor& visible, const at::Tensor& images,
 Encoder::Encoder(arch::EncoderSpec spec, at::Device device)
     : spec_(std::move(spec)),
       parameters_(arch::TensorTable(spec_), device),
-      blocks_(arch::encoder_blocks(spec_)) {
+      blocks_(arch::encoder_blocks(spec_)),
+      language_(arch::language_blocks(spec_)) {
   for (const arch::Stage& stage : spec_.stages()) {
     stages_.push_back(make_stage_tables(spec_, stage, device));
   }
@@ -97,6 +99,7 @@ Pass Encoder::make_pass(const at::Tensor& images, const ForwardOptions& options)
   }
   check_prefix(options.prefix, images, spec_);
   check_visible(options.visible, images, spec_);
+  check_keys(options.keys_seen, images.size(0), spec_.num_tokens());
   return {.options = options,
           .spec = spec_,
           .batch = images.size(0),
@@ -162,6 +165,12 @@ at::Tensor Encoder::read_out(const at::Tensor& images, const Stream& stream,
       return read_tokens(stream, pass).mean(1);
     case arch::ReadOut::kMeanNorm:
       return norm(mean(add_branch(stream.x, stream.pending)));
+    case arch::ReadOut::kPatchMeanNorm: {
+      const at::Tensor tokens =
+          add_branch(stream.x, stream.pending).view({pass.batch, -1, spec_.dim});
+      const std::int64_t first = spec_.class_token == arch::ClassToken::kFront ? 1 : 0;
+      return norm(tokens.narrow(1, first, spec_.num_patches()).mean(1));
+    }
     case arch::ReadOut::kNormMeanNorm:
       return norm(mean(normalised(stream, pass)));
     case arch::ReadOut::kAttention:
@@ -201,20 +210,36 @@ at::Tensor Encoder::classify(const at::Tensor& features, const ForwardOptions& o
   return spec_.projection > 0 ? layer(names::kProjection, x) : x;
 }
 
+at::Tensor Encoder::read_one_token(const at::Tensor& images, Pass& pass) const {
+  const Exec& exec = pass.options.exec;
+  const std::int64_t place = spec_.class_token_index();
+  const LanguageUnit unit(spec_, language_, parameters_);
+  if (spec_.llm_last() && spec_.llm.mixes_tokens()) {
+    const Stream stream = run_blocks(images, blocks_.size(), pass);
+    const at::Tensor rows = add_branch(stream.x, stream.pending);
+    return add_norm(unit.run_for_token(rows, place, pass), {}, final_norm(), exec).second;
+  }
+  const Stream stream = run_blocks(images, blocks_.size() - 1, pass);
+  auto [token, fed] =
+      Block(blocks_.back(), parameters_).run_for_token(stream.x, stream.pending, place, pass);
+  if (spec_.llm_last()) {
+    pass.tokens = 1;
+    token = unit.run(add_branch(token, fed), pass);
+    fed = {};
+  }
+  return add_norm(token, fed, final_norm(), exec).second;
+}
+
 ForwardResult Encoder::forward(const at::Tensor& images, const ForwardOptions& options) const {
   Pass pass = make_pass(images, options);
   const AutocastScope autocast = autocast_of(images, options.exec);
   ForwardResult result;
   if (!pass.captures() && arch::reads_one_token(spec_)) {
-    const Stream stream = run_blocks(images, blocks_.size() - 1, pass);
-    const auto [token, fed] =
-        Block(blocks_.back(), parameters_)
-            .run_for_token(stream.x, stream.pending, spec_.class_token_index(), pass);
-    result.features = add_norm(token, fed, final_norm(), options.exec).second;
+    result.features = read_one_token(images, pass);
   } else {
     const std::size_t count =
         pass.captures() ? blocks_.size() : static_cast<std::size_t>(spec_.blocks_to_run());
-    result.features = read_out(images, run_blocks(images, count, pass), pass);
+    result.features = read_out(images, run_through(images, count, pass), pass);
   }
   result.logits = classify(result.features, options);
   return result;
@@ -223,7 +248,7 @@ ForwardResult Encoder::forward(const at::Tensor& images, const ForwardOptions& o
 at::Tensor Encoder::encode(const at::Tensor& images, const ForwardOptions& options) const {
   Pass pass = make_pass(images, options);
   const AutocastScope autocast = autocast_of(images, options.exec);
-  const Stream stream = run_blocks(images, blocks_.size(), pass);
+  const Stream stream = run_through(images, blocks_.size(), pass);
   return normalised(stream, pass).view({pass.batch, -1, spec_.dim});
 }
 
@@ -243,7 +268,7 @@ std::vector<at::Tensor> Encoder::encode_layers(const at::Tensor& images,
   Pass pass = make_pass(images, options);
   pass.read_lists = lists;
   const AutocastScope autocast = autocast_of(images, options.exec);
-  const Stream stream = run_blocks(images, static_cast<std::size_t>(count), pass);
+  const Stream stream = run_through(images, static_cast<std::size_t>(count), pass);
   std::vector<at::Tensor> out;
   for (std::size_t i = 0; i < lists.size(); ++i) {
     const at::Tensor rows = lists[i].empty()
@@ -266,7 +291,7 @@ std::vector<at::Tensor> Encoder::feature_maps(const at::Tensor& images,
     const arch::BlockSpec& block = blocks_[static_cast<std::size_t>(index)];
     pass.tables = &stages_[static_cast<std::size_t>(block.stage)];
     const arch::Stage& stage = pass.tables->stage;
-    at::Tensor tokens = capture.at(Block(block, parameters_).capture_name(pass) + "_out");
+    at::Tensor tokens = capture.at(block.label + "_out");
     const std::int64_t first = spec_.class_token == arch::ClassToken::kFront ? 1 : 0;
     tokens = tokens.narrow(1, first, stage.tokens());
     maps.push_back(

@@ -15,6 +15,7 @@
 #include "conopa/nn/convert.h"
 #include "nn/block.h"
 #include "nn/encoder_stream.h"
+#include "nn/language_unit.h"
 #include "nn/patches.h"
 
 namespace conopa::nn {
@@ -35,11 +36,16 @@ at::Tensor dropout(const at::Tensor& x, double rate, const StepRandom& random) {
 at::Tensor Encoder::with_class_and_position(std::size_t stage, at::Tensor x,
                                             const Pass& pass) const {
   const std::int64_t D = x.size(2);
+  if (!spec_.position_class_row) x = positioned(stage, x);
   if (spec_.class_token_in_blocks()) {
     const at::Tensor token = parameters_.require(names::kClassToken).expand({pass.batch, 1, D});
     x = spec_.class_token == arch::ClassToken::kFront ? at::cat({token, x}, 1)
                                                       : at::cat({x, token}, 1);
   }
+  return spec_.position_class_row ? positioned(stage, x) : x;
+}
+
+at::Tensor Encoder::positioned(std::size_t stage, const at::Tensor& x) const {
   if (spec_.position == arch::Position::kSinCosComputed) return x + stages_[stage].position;
   if (spec_.position != arch::Position::kLearned && spec_.position != arch::Position::kSinCos) {
     return x;
@@ -129,6 +135,14 @@ void Encoder::add_conditional(const arch::BlockSpec& block, Stream& stream,
   stream = {.x = (tokens + added).reshape({-1, s.dim}), .pending = {}};
 }
 
+// The one behind all blocks is the read-out's, which may need it for one token alone.
+void Encoder::add_language(std::int64_t blocks_before, Stream& stream, const Pass& pass) const {
+  if (!spec_.llm.present() || spec_.llm.after != blocks_before) return;
+  const LanguageUnit unit(spec_, language_, parameters_);
+  stream.x = unit.run(add_branch(stream.x, stream.pending), pass);
+  stream.pending = {};
+}
+
 Encoder::Stream Encoder::run_blocks(const at::Tensor& images, std::size_t count, Pass& pass) const {
   const ForwardOptions& options = pass.options;
   Stream stream;
@@ -136,6 +150,7 @@ Encoder::Stream Encoder::run_blocks(const at::Tensor& images, std::size_t count,
   for (std::size_t i = 0; i < count; ++i) {
     const auto stage = static_cast<std::size_t>(blocks_[i].stage);
     if (pass.tables != &stages_[stage]) embed(stage, images, stream, pass);
+    add_language(blocks_[i].index, stream, pass);
     const Block block(blocks_[i], parameters_);
     if (options.checkpoint_blocks && options.training && !pass.captures()) {
       block.run_checkpointed(stream.x, stream.pending, pass);
@@ -145,6 +160,13 @@ Encoder::Stream Encoder::run_blocks(const at::Tensor& images, std::size_t count,
     add_conditional(blocks_[i], stream, pass);
     sum_reads(blocks_[i].index, stream, pass);
   }
+  return stream;
+}
+
+Encoder::Stream Encoder::run_through(const at::Tensor& images, std::size_t count,
+                                     Pass& pass) const {
+  Stream stream = run_blocks(images, count, pass);
+  add_language(static_cast<std::int64_t>(count), stream, pass);
   return stream;
 }
 

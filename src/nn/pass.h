@@ -3,7 +3,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "conopa/nn/encoder.h"
@@ -27,8 +26,8 @@ struct Pass {
   double drop_path = 0.0;   ///< peak rate of this pass, 0 outside training
   double mask_rate = 0.0;
   Rotation rotation = {};               ///< of the sequence
+  at::Tensor keys_seen = {};            ///< [B, N] bool of a language block; undefined: all
   const StageTables* tables = nullptr;  ///< of the stage; null: no map (decoders)
-  std::string_view name_prefix = {};    ///< of what the blocks capture
   std::vector<std::vector<std::int64_t>> read_lists = {};  ///< blocks whose outputs are summed
 
   [[nodiscard]] bool captures() const noexcept { return options.capture != nullptr; }
@@ -36,6 +35,11 @@ struct Pass {
   /// Stores rows [B·N, D] as [B, N, D] if the caller asked for intermediates.
   void keep(const std::string& name, const at::Tensor& rows) const {
     if (!captures()) return;
+    if (options.capture_gradients && rows.requires_grad()) {
+      rows.retain_grad();
+      (*options.capture)[name] = rows;
+      return;
+    }
     (*options.capture)[name] = rows.detach().view({batch, -1, rows.size(-1)});
   }
 

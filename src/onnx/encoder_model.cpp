@@ -111,7 +111,10 @@ class EncoderWriter {
     if (positions) {
       const std::vector<float> values = weights_.read(names::position(spec_, stage.index));
       const auto skip = static_cast<std::ptrdiff_t>(spec_.position_spare_row ? stage.dim : 0);
-      std::copy(values.begin() + skip, values.end(), table.begin());
+      const bool behind_token =
+          token && !spec_.position_class_row && spec_.class_token == arch::ClassToken::kFront;
+      std::copy(values.begin() + skip, values.end(),
+                table.begin() + (behind_token ? stage.dim : 0));
     }
     Value x = patches;
     if (token) {
@@ -183,6 +186,7 @@ class EncoderWriter {
         return final_norm(mean(final_norm(x, "norm")), "norm_again");
       case arch::ReadOut::kAttention:
       case arch::ReadOut::kEnd:
+      case arch::ReadOut::kPatchMeanNorm:
         break;
     }
     throw std::logic_error("read-out without exporter");
@@ -236,6 +240,8 @@ void check_exportable(const arch::EncoderSpec& spec) {
   };
   if (spec.input == arch::Input::kTokens) refuse("token input");
   if (spec.read_out == arch::ReadOut::kAttention) refuse("read_out = \"attention\"");
+  if (spec.read_out == arch::ReadOut::kPatchMeanNorm) refuse("read_out = \"patch_mean_norm\"");
+  if (spec.llm.present()) refuse("a language block");
   if (!spec.read_blocks.empty()) refuse("the average of read_blocks");
   if (spec.position == arch::Position::kSinCosComputed) refuse("position = \"sincos_computed\"");
   if (spec.projection > 0) refuse("a projection behind the head");

@@ -9,7 +9,7 @@ namespace conopa::train {
 namespace {
 
 // Keys that do not change what a run computes.
-constexpr std::array<std::string_view, 18> kFree = {"/train/workers",
+constexpr std::array<std::string_view, 19> kFree = {"/train/workers",
                                                     "/train/prefetch",
                                                     "/train/threads",
                                                     "/train/device",
@@ -26,7 +26,8 @@ constexpr std::array<std::string_view, 18> kFree = {"/train/workers",
                                                     "/output/model",
                                                     "/output/tensorboard",
                                                     "/output/samples",
-                                                    "/data/path"};
+                                                    "/data/path",
+                                                    "/llm/source"};
 
 std::string dotted(std::string pointer) {
   std::replace(pointer.begin(), pointer.end(), '/', '.');

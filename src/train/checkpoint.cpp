@@ -7,6 +7,7 @@
 #include "conopa/io/atomic_file.h"
 #include "conopa/io/mapped_file.h"
 #include "conopa/io/safetensors.h"
+#include "conopa/llm/frozen.h"
 #include "train/files.h"
 
 namespace conopa::train {
@@ -56,6 +57,7 @@ void save_checkpoint(const fs::path& path, const CheckpointContent& content,
   folder.note(kResume);
   write(kConfig, content.config_json);
   write(kPreprocessor, content.preprocessor_json);
+  if (!content.language_json.empty()) write(llm::kRecordFile, content.language_json);
   write(kRun, content.run_json);
   write(kState, to_json(content.state));
   folder.commit();

@@ -10,6 +10,7 @@
 #include "conopa/core/error.h"
 #include "conopa/core/fields_json.h"
 #include "conopa/io/atomic_file.h"
+#include "conopa/nn/convert.h"
 #include "train/files.h"
 
 namespace conopa::train {
@@ -20,11 +21,16 @@ namespace fs = std::filesystem;
 constexpr std::string_view kRaw = "weights.";
 
 std::vector<NamedTensor> named(const nn::Parameters& parameters,
-                               const std::vector<at::Tensor>& tensors, std::string_view prefix) {
+                               const std::vector<at::Tensor>& tensors, std::string_view prefix,
+                               bool with_frozen) {
   std::vector<NamedTensor> out;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    out.push_back(
-        {std::string(prefix) + parameters.table().entries()[i].name, host_view(tensors[i])});
+    const arch::TensorEntry& entry = parameters.table().entries()[i];
+    if (entry.frozen && !with_frozen) continue;
+    // Frozen matrices may be kept in fewer bits.
+    const bool as_it_is = !entry.frozen;
+    out.push_back({std::string(prefix) + entry.name,
+                   as_it_is ? host_view(tensors[i]) : nn::to_host(parameters.value(entry.name))});
   }
   return out;
 }
@@ -35,20 +41,34 @@ void load_weights(const TensorSource& source, std::string_view prefix, nn::Param
     if (!source.contains(key)) return std::nullopt;
     return source.read(key);
   };
-  parameters.load(get, nn::LoadPolicy::kStrict, source.where());
+  parameters.load(get, nn::LoadPolicy::kTrained, source.where());
 }
 
 }  // namespace
 
 Checkpointer::Checkpointer(const RunFolder& folder, const RunConfig& config, tasks::Task& task,
                            Optimizer& optimizer, WeightAverage* average,
-                           std::vector<std::string> class_names)
+                           std::vector<std::string> class_names,
+                           std::optional<llm::FrozenRecord> language)
     : folder_(folder),
       config_(config),
       task_(task),
       optimizer_(optimizer),
       average_(average),
-      class_names_(std::move(class_names)) {}
+      class_names_(std::move(class_names)),
+      language_(std::move(language)) {}
+
+std::string Checkpointer::language_json() const { return language_ ? to_json(*language_) : ""; }
+
+// Weights that were trained around one language block are of no use around another.
+void Checkpointer::check_language(const fs::path& path) const {
+  const std::optional<llm::FrozenRecord> former = llm::read_record(path);
+  if (!former || !language_ || former->hash == language_->hash) return;
+  throw FormatError((path / llm::kRecordFile).string(),
+                    "expected the language block {} ({}), found {} ({}); set llm.source to the "
+                    "language model that the run began with",
+                    former->hash, former->description, language_->hash, language_->description);
+}
 
 std::string Checkpointer::config_json(double mask_rate) const {
   arch::EncoderSpec spec = task_.spec();
@@ -59,7 +79,8 @@ std::string Checkpointer::config_json(double mask_rate) const {
 std::vector<NamedTensor> Checkpointer::model_tensors(bool averaged) const {
   const nn::Parameters& parameters = task_.parameters();
   return named(parameters,
-               averaged && average_ != nullptr ? average_->tensors() : parameters.tensors(), "");
+               averaged && average_ != nullptr ? average_->tensors() : parameters.tensors(), "",
+               !language_);
 }
 
 Metadata Checkpointer::model_metadata() const {
@@ -72,7 +93,7 @@ std::vector<NamedTensor> Checkpointer::resume_tensors() const {
   std::vector<NamedTensor> out = optimizer_.state();
   if (average_ == nullptr) return out;
   const nn::Parameters& parameters = task_.parameters();
-  for (NamedTensor& tensor : named(parameters, parameters.tensors(), kRaw)) {
+  for (NamedTensor& tensor : named(parameters, parameters.tensors(), kRaw, false)) {
     out.push_back(std::move(tensor));
   }
   return out;
@@ -84,6 +105,7 @@ void Checkpointer::save(const TrainState& state, double mask_rate) const {
   const std::vector<NamedTensor> resume = resume_tensors();
   save_checkpoint(folder_.checkpoint("last"), {.config_json = config_json(mask_rate),
                                                .preprocessor_json = to_json(config_.eval_transform),
+                                               .language_json = language_json(),
                                                .run_json = to_json(config_),
                                                .model = model,
                                                .model_metadata = model_metadata(),
@@ -120,6 +142,7 @@ TrainState Checkpointer::restore(const fs::path& path) const {
                       "config.toml of the run folder, or start a new run with train.init_from",
                       fmt::join(changed, ", "));
   }
+  check_language(path);
   nn::Parameters& parameters = task_.parameters();
   if (average_ != nullptr) {
     average_->load(*checkpoint.model, checkpoint.state.average_updates);

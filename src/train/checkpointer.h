@@ -1,10 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "conopa/io/tensor_source.h"
+#include "conopa/llm/frozen.h"
 #include "conopa/tasks/task.h"
 #include "conopa/train/checkpoint.h"
 #include "conopa/train/optimizer.h"
@@ -19,7 +21,8 @@ class Checkpointer {
  public:
   /// All are kept by reference; `average` may be null.
   Checkpointer(const RunFolder& folder, const RunConfig& config, tasks::Task& task,
-               Optimizer& optimizer, WeightAverage* average, std::vector<std::string> class_names);
+               Optimizer& optimizer, WeightAverage* average, std::vector<std::string> class_names,
+               std::optional<llm::FrozenRecord> language = {});
 
   /// Writes `last`.
   /// @param mask_rate  α that the model is to be used with.
@@ -45,9 +48,12 @@ class Checkpointer {
   /// The weights that evaluation uses: the average if there is one and it is wanted.
   [[nodiscard]] std::vector<NamedTensor> model_tensors(bool averaged) const;
   [[nodiscard]] Metadata model_metadata() const;
+  /// llm.json of model folders that leave the language block out; empty for none.
+  [[nodiscard]] std::string language_json() const;
 
  private:
   [[nodiscard]] std::vector<NamedTensor> resume_tensors() const;
+  void check_language(const std::filesystem::path& path) const;
 
   const RunFolder& folder_;
   const RunConfig& config_;
@@ -55,6 +61,7 @@ class Checkpointer {
   Optimizer& optimizer_;
   WeightAverage* average_;
   std::vector<std::string> class_names_;
+  std::optional<llm::FrozenRecord> language_;
 };
 
 }  // namespace conopa::train

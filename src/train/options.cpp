@@ -202,6 +202,7 @@ void RunConfig::visit(FieldVisitor& v) {
   v.section("train", train, "the loop");
   v.section("mae", mae, "masked auto-encoding");
   v.section("aim", aim, "autoregressive pre-training");
+  v.section("llm", llm, "language block");
   v.section("output", output, "the run folder");
 }
 
@@ -211,6 +212,7 @@ RunConfig RunConfig::from(Config& config) {
     if (!preset->empty()) run.model.spec = arch::preset_spec(*preset);
   }
   config.read(run);
+  run.llm.apply(run.model.spec);
   const auto follow = [&config](std::string_view key, auto& value, const auto& source) {
     if (!config.has(key)) value = source;
   };
@@ -269,6 +271,12 @@ void RunConfig::validate() const {
   };
   same_size("augment", augment);
   same_size("eval_transform", eval_transform);
+  if (spec.llm.has_blocks() && !spec.llm.trainable && llm.mode == LanguageMode::kNone &&
+      train.init_from.empty()) {
+    throw ConfigError("llm",
+                      "the model has a frozen language block and no weights for it; set llm.mode "
+                      "and llm.source, or train.init_from");
+  }
   require_range("mask", "rate", mask.schedule.rate, 0.0, 1.0);
   const bool soft = mask.schedule.mode == MaskMode::kStandard || mask.schedule.cutoff_epochs > 0.0;
   if (soft && spec.mask != arch::Mask::kSoftCausal) {

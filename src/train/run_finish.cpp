@@ -64,6 +64,7 @@ RunLoop::Verdict RunLoop::finish() {
                      {.config_json = checkpointer_.config_json(plan.mask_rate),
                       .preprocessor_json = to_json(config_.eval_transform),
                       .readme = model_card(input),
+                      .language_json = checkpointer_.language_json(),
                       .tensors = tensors,
                       .metadata = checkpointer_.model_metadata()},
                      {.overwrite = true});

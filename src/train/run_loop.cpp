@@ -54,7 +54,7 @@ RunLoop::RunLoop(const RunObjects& objects)
       average_(make_average(task_, config_.train)),
       runner_(task_, *optimizer_, average_ ? &*average_ : nullptr, config_),
       checkpointer_(folder_, config_, task_, *optimizer_, average_ ? &*average_ : nullptr,
-                    class_names(task_.spec(), *objects.parts.train.dataset)) {}
+                    class_names(task_.spec(), *objects.parts.train.dataset), objects.language) {}
 
 TrainState RunLoop::open_folder() {
   const auto checkpoint = folder_.newest_checkpoint();

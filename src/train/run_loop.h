@@ -22,6 +22,7 @@ struct RunObjects {
   const RunParts& parts;
   const RunOptions& options;
   tasks::Task& task;
+  const std::optional<llm::FrozenRecord>& language;
   data::Loader& train_loader;
   data::Loader& eval_loader;
   std::int64_t threads = 1;

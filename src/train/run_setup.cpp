@@ -29,6 +29,16 @@ data::Sampler make_sampler(data::SamplerOptions options, const data::OpenedDatas
   return {options, std::span(labels)};
 }
 
+std::unique_ptr<tasks::Task> task_with(nn::Encoder encoder, const RunConfig& config) {
+  if (config.train.task == TaskKind::kMae) {
+    return std::make_unique<tasks::MaeTask>(std::move(encoder), config.mae);
+  }
+  if (config.train.task == TaskKind::kAim) {
+    return std::make_unique<tasks::AimTask>(std::move(encoder), config.aim);
+  }
+  return std::make_unique<tasks::ClassifyTask>(std::move(encoder), classify_options(config));
+}
+
 }  // namespace
 
 RunParts open_parts(const data::DataOptions& options) {
@@ -78,21 +88,21 @@ std::unique_ptr<data::Loader> make_eval_loader(const RunConfig& config, const Ru
                                         data::Sampler(order, parts.eval.dataset->size()), options);
 }
 
-std::unique_ptr<tasks::Task> make_task(const RunConfig& config) {
+MadeTask make_task(const RunConfig& config) {
   nn::Encoder encoder(config.model.spec, tasks::select_device(config.train.device));
   encoder.parameters().initialize(static_cast<std::uint64_t>(config.train.seed));
   if (!config.train.init_from.empty()) {
     load_initial_weights(config.train.init_from, config.model.spec, encoder.parameters(),
                          config.train.init_policy);
   }
+  MadeTask made;
+  if (config.model.spec.llm.present()) {
+    made.language =
+        load_language(config.llm, config.model.spec, config.train.seed, encoder.parameters());
+  }
   apply_trainable(encoder.parameters(), config.train.trainable);
-  if (config.train.task == TaskKind::kMae) {
-    return std::make_unique<tasks::MaeTask>(std::move(encoder), config.mae);
-  }
-  if (config.train.task == TaskKind::kAim) {
-    return std::make_unique<tasks::AimTask>(std::move(encoder), config.aim);
-  }
-  return std::make_unique<tasks::ClassifyTask>(std::move(encoder), classify_options(config));
+  made.task = task_with(std::move(encoder), config);
+  return made;
 }
 
 std::vector<std::pair<std::string, std::string>> environment_facts(const RunOptions& options,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,8 +21,14 @@ namespace conopa::train {
 [[nodiscard]] std::unique_ptr<data::Loader> make_eval_loader(const RunConfig& config,
                                                              const RunParts& parts);
 
-/// The model on its device with the objective; weights fresh or from train.init_from.
-[[nodiscard]] std::unique_ptr<tasks::Task> make_task(const RunConfig& config);
+struct MadeTask {
+  std::unique_ptr<tasks::Task> task;
+  std::optional<llm::FrozenRecord> language;  ///< of tensors that checkpoints leave out
+};
+
+/// The model on its device with the objective; weights fresh, from train.init_from and, of the
+/// language block, from llm.source.
+[[nodiscard]] MadeTask make_task(const RunConfig& config);
 
 /// Facts about machine and build, for environment.json and the report.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> environment_facts(

@@ -17,7 +17,7 @@ class Trainer::Impl {
         parts_(std::move(parts)),
         options_(std::move(options)),
         threads_(tasks::set_compute_threads(config_.train.threads)),
-        task_(make_task(config_)),
+        made_(make_task(config_)),
         train_loader_(make_train_loader(config_, parts_)),
         eval_loader_(make_eval_loader(config_, parts_)) {}
 
@@ -25,7 +25,8 @@ class Trainer::Impl {
     RunLoop loop({.config = config_,
                   .parts = parts_,
                   .options = options_,
-                  .task = *task_,
+                  .task = *made_.task,
+                  .language = made_.language,
                   .train_loader = *train_loader_,
                   .eval_loader = *eval_loader_,
                   .threads = threads_});
@@ -42,7 +43,7 @@ class Trainer::Impl {
   RunParts parts_;
   RunOptions options_;
   std::int64_t threads_;
-  std::unique_ptr<tasks::Task> task_;
+  MadeTask made_;
   std::unique_ptr<data::Loader> train_loader_;
   std::unique_ptr<data::Loader> eval_loader_;
 };
@@ -59,7 +60,7 @@ Trainer::Trainer(RunConfig config, RunParts parts, RunOptions options)
 Trainer::~Trainer() = default;
 
 const RunConfig& Trainer::config() const noexcept { return impl_->config_; }
-tasks::Task& Trainer::task() noexcept { return *impl_->task_; }
+tasks::Task& Trainer::task() noexcept { return *impl_->made_.task; }
 const RunParts& Trainer::parts() const noexcept { return impl_->parts_; }
 std::int64_t Trainer::steps_per_epoch() const noexcept {
   return impl_->train_loader_->steps_per_epoch() / impl_->config_.train.accumulate;

@@ -19,9 +19,15 @@ WeightAverage::WeightAverage(nn::Parameters& parameters, const Options& options)
 void WeightAverage::reset() {
   const at::NoGradGuard no_grad;
   average_.clear();
-  for (const at::Tensor& tensor : parameters_.tensors())
-    average_.push_back(tensor.detach().clone());
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const at::Tensor weights = parameters_.tensors()[i].detach();
+    average_.push_back(is_frozen(i) ? weights : weights.clone());
+  }
   updates_ = 0;
+}
+
+bool WeightAverage::is_frozen(std::size_t i) const {
+  return parameters_.table().entries()[i].frozen;
 }
 
 void WeightAverage::update() {
@@ -30,6 +36,7 @@ void WeightAverage::update() {
   const double decay =
       options_.warmup ? std::min(options_.decay, (1.0 + t) / (10.0 + t)) : options_.decay;
   for (std::size_t i = 0; i < average_.size(); ++i) {
+    if (is_frozen(i)) continue;
     const at::Tensor weights = parameters_.tensors()[i].detach();
     if (!parameters_.tensors()[i].requires_grad()) {
       average_[i].copy_(weights);
@@ -43,7 +50,8 @@ void WeightAverage::update() {
 
 void WeightAverage::load(const TensorSource& source, std::int64_t updates) {
   for (std::size_t i = 0; i < average_.size(); ++i) {
-    copy_from(source, parameters_.table().entries()[i].name, average_[i]);
+    const std::string& name = parameters_.table().entries()[i].name;
+    if (!is_frozen(i)) copy_from(source, name, average_[i]);
   }
   updates_ = updates;
 }

@@ -31,4 +31,8 @@ void check_aim_steps(const Case& c, Outcome& out);        ///< schedule and Adam
 void check_attention_probe(const Case& c, Outcome& out);  ///< several queries, batch statistics
 void check_lora(const Case& c, Outcome& out);             ///< low-rank branches
 
+void check_vit_llama(const Case& c, Outcome& out);            ///< image model, forward
+void check_vit_llama_gradients(const Case& c, Outcome& out);  ///< frozen block, AdamW step
+void check_language_padding(const Case& c, Outcome& out);     ///< padded keys
+
 }  // namespace conopa::parity

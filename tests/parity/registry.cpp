@@ -40,6 +40,9 @@ constexpr Row kRows[] = {
     {"aim", "AIM(", "logits", check_aim_probe},
     {"aim", "val_transforms", "", check_eval_transform},
     {"aim", "ar_patterns", "", check_aim_objective},
+    {"lm4v", "ViTLLaMA", "loss", check_vit_llama_gradients},
+    {"lm4v", "ViTLLaMA", "", check_vit_llama},
+    {"lm4v", "LLaMATransformer", "mask", check_language_padding},
     {"gen_preprocess", "centre crop", "", check_halving_crop},
 };
 

@@ -14,12 +14,13 @@ struct Cost {
   std::int64_t attention = 0;    ///< q·kᵀ and A·v of all blocks, masks not counted
   std::int64_t mlp = 0;
   std::int64_t head = 0;
+  std::int64_t llm = 0;  ///< mappers and language block
   std::int64_t neck = 0;
   std::int64_t decoder = 0;
   std::int64_t parameters = 0;  ///< trainable elements
 
   [[nodiscard]] std::int64_t macs() const noexcept {
-    return patch_embed + projections + attention + mlp + head + neck + decoder;
+    return patch_embed + projections + attention + mlp + llm + head + neck + decoder;
   }
 };
 
@@ -28,7 +29,8 @@ struct Cost {
 
 /// Multiply-accumulates that make features and logits of one image: those of count_cost without
 /// neck and decoder and, where the head reads one token, without what the last block would compute
-/// for the other tokens (reads_one_token).
+/// for the other tokens (reads_one_token). A language block behind all blocks counts as its exact
+/// short form, see folds_language_block.
 [[nodiscard]] std::int64_t inference_macs(const EncoderSpec& spec);
 
 }  // namespace conopa::arch

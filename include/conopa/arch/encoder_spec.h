@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "conopa/arch/language_block.h"
 #include "conopa/arch/spec_enums.h"
 
 namespace conopa::arch {
@@ -69,6 +70,7 @@ struct EncoderSpec {
   ClassToken class_token = ClassToken::kBack;
   Position position = Position::kLearned;
   bool position_spare_row = false;  ///< the position embedding starts with a row nobody uses
+  bool position_class_row = true;   ///< it has a row for the class token
   Rotary rotary = Rotary::kLine;
   double rope_theta = 10000.0;
   double rope_ratio = 1.0;     ///< part of every head's channels that is rotated, from the first on
@@ -120,6 +122,8 @@ struct EncoderSpec {
   std::vector<std::int64_t> feature_blocks;  ///< blocks whose raw outputs are feature maps
   Neck neck = Neck::kNone;
 
+  LanguageBlock llm;
+
   Decoder decoder = Decoder::kNone;
   std::int64_t decoder_dim = 512;
   std::int64_t decoder_depth = 8;
@@ -165,6 +169,8 @@ struct EncoderSpec {
     if (read_blocks.empty()) return depth;
     return *std::max_element(read_blocks.begin(), read_blocks.end()) + 1;
   }
+  /// Whether the language block stands behind all blocks.
+  [[nodiscard]] bool llm_last() const noexcept { return llm.present() && llm.after == depth; }
   /// Values of one patch that a decoder predicts.
   [[nodiscard]] std::int64_t patch_outputs() const noexcept {
     return decoder_outputs > 0 ? decoder_outputs : patch * patch * channels;
@@ -173,9 +179,14 @@ struct EncoderSpec {
   [[nodiscard]] std::int64_t class_token_index() const noexcept {
     return class_token == ClassToken::kBack ? num_patches() : 0;
   }
+  /// Whether the position embedding has a row that is no patch's.
+  [[nodiscard]] bool position_extra_row() const noexcept {
+    return (class_token_in_blocks() && position_class_row) || position_spare_row;
+  }
   /// Rows of the position embedding that stand before the patches.
   [[nodiscard]] std::int64_t position_front_rows() const noexcept {
-    return class_token == ClassToken::kFront || position_spare_row ? 1 : 0;
+    const bool own = class_token == ClassToken::kFront && position_class_row;
+    return own || position_spare_row ? 1 : 0;
   }
   /// Stochastic-depth rate of one block when the peak is `peak`.
   [[nodiscard]] double drop_path_of(std::int64_t block, double peak) const noexcept {

@@ -33,6 +33,7 @@ struct RenameRule {
 struct JoinRule {
   std::string_view from;
   std::vector<std::string_view> to;
+  std::string_view within = {};  ///< only in names that start with this
 };
 
 /// Tensor names of other software. A canonical name becomes a foreign one by the first rule of

@@ -62,8 +62,8 @@ enum class WindowPadding { kMasked, kAttended };
 enum class Remainder { kRefuse, kPad };
 
 enum class Norm { kLayer, kRms };
-/// kGelu: down(gelu(up x)), exact erf; kSwiglu: down(silu(gate x) ⊙ up x).
-enum class Mlp { kGelu, kSwiglu };
+/// kGelu: down(gelu(up x)), exact erf; kSwiglu: down(silu(gate x) ⊙ up x); kRelu: down(relu(up x)).
+enum class Mlp { kGelu, kSwiglu, kRelu };
 /// Normalisation of queries and keys per head.
 enum class QkNorm { kNone, kRmsAfterRotary };
 /// How the stochastic-depth rate runs over the blocks: from 0 to the peak, or the peak everywhere.
@@ -76,7 +76,8 @@ enum class DropBranches { kBoth, kAttention };
 /// kAttention: learned queries attend to the tokens, their mean is read (attentive probe, AIM).
 /// kEnd: the first token with the number `end_token` (text). With read_blocks, kMean and kAttention
 /// read the average of those blocks' raw outputs instead of the final norm.
-enum class ReadOut { kToken, kMean, kMeanNorm, kNormMeanNorm, kAttention, kEnd };
+/// kPatchMeanNorm: as kMeanNorm without the class token (timm's global pool).
+enum class ReadOut { kToken, kMean, kMeanNorm, kNormMeanNorm, kAttention, kEnd, kPatchMeanNorm };
 
 /// Normalisation between features and head. kBatch: batch norm without affine (probes), of the
 /// pooled features, or under kAttention of every token before the queries read it.
@@ -101,6 +102,11 @@ enum class Neck { kNone, kDeconvPyramid };
 /// causal decoder over image tokens and a caption, which predicts the next patch and the next word
 /// (AIMv2, arXiv 2411.14402, section 2).
 enum class Decoder { kNone, kMae, kNextPatch, kCaption };
+
+/// What stands between the mappers of a LanguageBlock. kBlock: blocks of a language model;
+/// kOnlyMlp: the same without their attention; kMlp: GELU and layer norm, the baseline of about the
+/// same trained size (LM4V, arXiv 2310.12973, section 5).
+enum class LanguageUnit { kNone, kBlock, kOnlyMlp, kMlp };
 
 /// How the blocks of a kNextPatch decoder mix tokens. kIdentity: the released code, whose attention
 /// is the identity, x + norm1(x); kNone: feed-forward branches alone (the paper's text);
@@ -166,7 +172,7 @@ struct EnumNames<arch::Norm> {
 };
 template <>
 struct EnumNames<arch::Mlp> {
-  static constexpr std::array<std::string_view, 2> kNames{"gelu", "swiglu"};
+  static constexpr std::array<std::string_view, 3> kNames{"gelu", "swiglu", "relu"};
 };
 template <>
 struct EnumNames<arch::QkNorm> {
@@ -182,8 +188,8 @@ struct EnumNames<arch::DropBranches> {
 };
 template <>
 struct EnumNames<arch::ReadOut> {
-  static constexpr std::array<std::string_view, 6> kNames{
-      "token", "mean", "mean_norm", "norm_mean_norm", "attention", "end"};
+  static constexpr std::array<std::string_view, 7> kNames{
+      "token", "mean", "mean_norm", "norm_mean_norm", "attention", "end", "patch_mean_norm"};
 };
 template <>
 struct EnumNames<arch::HeadNorm> {
@@ -208,6 +214,10 @@ struct EnumNames<arch::Neck> {
 template <>
 struct EnumNames<arch::Decoder> {
   static constexpr std::array<std::string_view, 4> kNames{"none", "mae", "next_patch", "caption"};
+};
+template <>
+struct EnumNames<arch::LanguageUnit> {
+  static constexpr std::array<std::string_view, 4> kNames{"none", "block", "only_mlp", "mlp"};
 };
 template <>
 struct EnumNames<arch::Mixer> {

@@ -31,7 +31,8 @@ struct TensorEntry {
   Shape shape;
   Init init = Init::kConstant;
   double value = 0.0;          ///< constant, standard deviation or bound, see Init
-  bool trainable = true;       ///< false: buffer (statistics, flags)
+  bool trainable = true;       ///< false: buffer (statistics, flags) or frozen
+  bool frozen = false;         ///< of a frozen language model: kept by its source, not by training
   bool decay = false;          ///< weight decay applies
   std::int64_t layer = 0;      ///< 0: embeddings, i+1: block i, depth+1: final norm, head, neck
   std::int64_t grid_cols = 0;  ///< kSinCos: columns of the grid; the rows before it are zero
@@ -117,10 +118,16 @@ inline constexpr std::string_view kDecoderBegin = "decoder.begin";  // learned f
 inline constexpr std::string_view kDecoderTokenEmbed = "decoder.token_embed";
 inline constexpr std::string_view kDecoderTokenPosition = "decoder.token_pos";
 inline constexpr std::string_view kDecoderTokenOut = "decoder.token_pred";
+/// The linear layers before and behind a language block, and its last norm.
+inline constexpr std::string_view kLanguageIn = "llm.mapper1";
+inline constexpr std::string_view kLanguageOut = "llm.mapper2";
+inline constexpr std::string_view kLanguageNorm = "llm.norm";
 /// "blocks.3", "blocks.1.0" (block 0 of stage 1), "decoder.blocks.3".
 [[nodiscard]] std::string block_prefix(std::int64_t index);
 [[nodiscard]] std::string stage_block(std::int64_t stage, std::int64_t index);
 [[nodiscard]] std::string decoder_block(std::int64_t index);
+/// "llm.layers.0": a block of the language model.
+[[nodiscard]] std::string language_layer(std::int64_t index);
 /// "blocks.3.attn.qkv": prefix of a layer inside a block of a plain encoder, without ".weight".
 [[nodiscard]] std::string block(std::int64_t index, std::string_view layer);
 /// Patch convolution and norm of a stage, without ".weight"; plain encoders have stage 0 alone.

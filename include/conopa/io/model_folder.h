@@ -17,6 +17,7 @@ struct ModelFolderContent {
   std::string config_json = {};        ///< config.json: the model's description
   std::string preprocessor_json = {};  ///< preprocessor_config.json: resize, crop, mean, std
   std::string readme = {};             ///< README.md: the model card
+  std::string language_json = {};      ///< llm.json: where a language block that is left out lies
   std::span<const NamedTensor> tensors = {};
   const TensorSource* source = nullptr;  ///< in place of `tensors`: read one at a time
   Metadata metadata = {};                ///< of the weight files

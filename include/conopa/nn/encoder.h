@@ -15,9 +15,10 @@
 namespace conopa::nn {
 
 /// Intermediate tensors by name: "patch_embed", "tokens_in", "blockI_attn_map", "blockI_attn_out",
-/// "blockI_mlp_out", "blockI_out", "final_norm"; in a pyramid "stageS_patch_embed" and
-/// "stageS_blockI_...", I counting inside the stage. Token tensors are [B, N, D], maps [B, H, N, N]
-/// (of blocks that attend over the whole sequence).
+/// "blockI_mlp_out", "blockI_out", "final_norm"; around a language block "encoder_out",
+/// "llm_mapper1", "llm_layerJ_..." as of blocks, "llm_norm", "llm_mapper2"; in a pyramid
+/// "stageS_patch_embed" and "stageS_blockI_...", I counting inside the stage. Token tensors are [B,
+/// N, D], maps [B, H, N, N] (of blocks that attend over the whole sequence).
 using Capture = std::map<std::string, at::Tensor>;
 
 /// One stream of random numbers per training step: same (seed, step), same masks.
@@ -36,7 +37,9 @@ struct ForwardOptions {
   bool checkpoint_blocks = false;   ///< recompute block activations in the backward pass
   at::Tensor visible = {};          ///< [B, K] int64: patches that are encoded; undefined: all
   at::Tensor prefix = {};           ///< [B] int64, 0..N: tokens of kPrefixCausal that all see
+  at::Tensor keys_seen = {};        ///< [B, N] bool: tokens a language block sees; undefined: all
   Capture* capture = nullptr;       ///< filled with every intermediate tensor if given
+  bool capture_gradients = false;  ///< captured tensors are rows [B·N, D] that keep their gradient
 };
 
 /// Result of a forward pass.
@@ -98,13 +101,18 @@ class Encoder {
   void embed(std::size_t stage, const at::Tensor& images, Stream& stream, Pass& pass) const;
   [[nodiscard]] at::Tensor with_class_and_position(std::size_t stage, at::Tensor x,
                                                    const Pass& pass) const;
+  [[nodiscard]] at::Tensor positioned(std::size_t stage, const at::Tensor& x) const;
   void keep_visible(at::Tensor& x, Pass& pass) const;
   void add_conditional(const arch::BlockSpec& block, Stream& stream, const Pass& pass) const;
   [[nodiscard]] at::Tensor embedded(std::size_t stage, const at::Tensor& images,
                                     const Stream& stream, const Pass& pass) const;
+  [[nodiscard]] at::Tensor read_one_token(const at::Tensor& images, Pass& pass) const;
+  void add_language(std::int64_t blocks_before, Stream& stream, const Pass& pass) const;
   [[nodiscard]] at::Tensor read_tokens(const Stream& stream, const Pass& pass) const;
   [[nodiscard]] at::Tensor pooled(const Stream& stream, const Pass& pass) const;
   [[nodiscard]] Stream run_blocks(const at::Tensor& images, std::size_t count, Pass& pass) const;
+  /// The same with the language block behind the last of them.
+  [[nodiscard]] Stream run_through(const at::Tensor& images, std::size_t count, Pass& pass) const;
   static void sum_reads(std::int64_t block, Stream& stream, const Pass& pass);
   [[nodiscard]] at::Tensor normalised(const Stream& stream, const Pass& pass) const;
   [[nodiscard]] at::Tensor read_out(const at::Tensor& images, const Stream& stream,
@@ -116,6 +124,7 @@ class Encoder {
   arch::EncoderSpec spec_;
   Parameters parameters_;
   std::vector<arch::BlockSpec> blocks_;
+  std::vector<arch::BlockSpec> language_;
   std::vector<StageTables> stages_;
 };
 

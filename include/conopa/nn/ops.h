@@ -81,6 +81,8 @@ struct AttentionConstants {
   double mask_rate = 0.0;  ///< α of the soft mask
   Rotation rotation = {};  ///< of queries, and of keys in self-attention
   at::Tensor prefix = {};  ///< [B] int64 of kPrefixCausal; undefined: every key is seen
+  /// [B, Nk] bool: false for padded keys, which no query sees; undefined: none. Stock operations.
+  at::Tensor keys_seen = {};
 };
 
 /// Self-attention of a fused projection.

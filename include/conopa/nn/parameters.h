@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <functional>
 #include <map>
 #include <optional>
@@ -10,15 +11,20 @@
 #include <vector>
 
 #include "conopa/arch/tensor_table.h"
+#include "conopa/core/fields.h"
 #include "conopa/core/host_tensor.h"
 
 namespace conopa::nn {
 
 /// What load() does with tensors that the source lacks or shapes differently.
 enum class LoadPolicy {
-  kStrict,  ///< refuse
-  kPartial  ///< keep the present value and report
+  kStrict,   ///< refuse
+  kTrained,  ///< refuse, but tensors of a frozen language model may be missing and stay
+  kPartial   ///< keep the present value and report
 };
+
+/// How the matrices of a frozen language model are kept. kInt8: one scale a row, to nearest.
+enum class FrozenStorage { kFp32, kBf16, kInt8 };
 
 /// A model's tensors on one device, in the order of its TensorTable.
 class Parameters {
@@ -48,16 +54,37 @@ class Parameters {
   /// @throws std::logic_error if absent: the executor asked for a role the spec does not have.
   [[nodiscard]] const at::Tensor& require(std::string_view name) const;
 
+  /// A tensor as float32 for a product: the tensor itself, or a frozen one decoded.
+  /// @throws std::logic_error if absent.
+  [[nodiscard]] at::Tensor value(std::string_view name) const;
+
+  /// Keeps the matrices of a frozen language model in fewer bits; the others stay float32. load()
+  /// and to_host() convert. Cost of every use: one pass over the matrix.
+  void store_frozen(FrozenStorage storage);
+
   /// Host copies of all tensors, float32, canonical names.
   [[nodiscard]] std::map<std::string, HostTensor> to_host() const;
 
   void zero_grad();
 
  private:
+  void set(std::size_t i, const HostTensor& value);
+  void keep_frozen(std::size_t i, const at::Tensor& value);
+  [[nodiscard]] bool in_fewer_bits(std::size_t i) const;
+
   arch::TensorTable table_;
   at::Device device_;
   std::vector<at::Tensor> tensors_;
+  FrozenStorage storage_ = FrozenStorage::kFp32;
+  std::map<std::size_t, at::Tensor> row_scales_;  ///< [rows, 1] of the ones kept as int8
   std::map<std::string, std::size_t, std::less<>> index_;
 };
 
 }  // namespace conopa::nn
+
+namespace conopa {
+template <>
+struct EnumNames<nn::FrozenStorage> {
+  static constexpr std::array<std::string_view, 3> kNames{"fp32", "bf16", "int8"};
+};
+}  // namespace conopa

@@ -17,6 +17,7 @@
 #include "conopa/tasks/aim.h"
 #include "conopa/tasks/classify.h"
 #include "conopa/tasks/mae.h"
+#include "conopa/train/language.h"
 #include "conopa/train/schedule.h"
 
 namespace conopa::train {
@@ -157,6 +158,7 @@ struct RunConfig {
   TrainOptions train;
   tasks::MaeOptions mae;  ///< of train.task = "mae"
   tasks::AimOptions aim;  ///< of train.task = "aim"
+  LanguageOptions llm;
   OutputOptions output;
   bool classes_from_data = false;  ///< model.num_classes was not given
 

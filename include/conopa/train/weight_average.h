@@ -41,6 +41,9 @@ class WeightAverage {
   void load(const TensorSource& source, std::int64_t updates);
 
  private:
+  /// Of a language model: not averaged, not copied, not stored.
+  [[nodiscard]] bool is_frozen(std::size_t i) const;
+
   nn::Parameters& parameters_;
   Options options_;
   std::int64_t updates_ = 0;

@@ -7,6 +7,7 @@ namespace conopa::arch {
 // One function per file of this folder; registry.cpp lists them.
 [[nodiscard]] Family illama_family();
 [[nodiscard]] Family vit_family();
+[[nodiscard]] Family lm4v_family();
 [[nodiscard]] Family visionllama_family();
 [[nodiscard]] Family visionllama_pyramid_family();
 [[nodiscard]] Family aim_v1_family();

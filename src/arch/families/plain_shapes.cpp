@@ -18,7 +18,11 @@ constexpr std::array<Size, 4> kSizes{
 
 void set_square_grid(EncoderSpec& spec, std::int64_t length) {
   const std::int64_t patches = length - (spec.has_class_token() ? 1 : 0);
-  const std::optional<std::int64_t> side = square_side(patches);
+  std::optional<std::int64_t> side = square_side(patches);
+  if (!side && spec.has_class_token()) {
+    side = square_side(length);
+    spec.position_class_row = !side.has_value();
+  }
   if (!side) {
     throw FormatError("import",
                       "expected a square grid of patches, found a position embedding for {} "

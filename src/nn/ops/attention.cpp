@@ -208,6 +208,10 @@ at::Tensor attention_weights(const at::Tensor& q, const at::Tensor& k,
   const double scale = 1.0 / std::sqrt(static_cast<double>(c.head_dim));
   at::Tensor scores = at::matmul(q, k.transpose(-2, -1)) * scale;
   if (scores.scalar_type() != at::kDouble) scores = scores.to(at::kFloat);
+  if (c.keys_seen.defined()) {
+    const at::Tensor padded = c.keys_seen.logical_not().view({-1, 1, 1, k.size(2)});
+    scores = scores.masked_fill(padded, -std::numeric_limits<double>::infinity());
+  }
   const bool open_to_all = c.mask == arch::Mask::kBidirectional ||
                            (c.mask == arch::Mask::kPrefixCausal && !c.prefix.defined());
   if (open_to_all) return scores.softmax(-1);
@@ -220,7 +224,7 @@ at::Tensor attention_weights(const at::Tensor& q, const at::Tensor& k,
 
 at::Tensor attention(const at::Tensor& qkv, std::int64_t tokens, const AttentionConstants& c,
                      const Exec& exec) {
-  if (use_fused(qkv, exec)) {
+  if (use_fused(qkv, exec) && !c.keys_seen.defined()) {
     std::vector<std::int64_t> dims{qkv.size(0) / tokens,
                                    tokens,
                                    tokens,
@@ -246,7 +250,7 @@ at::Tensor cross_attention(const at::Tensor& q, const at::Tensor& kv, std::int64
                            const Exec& exec) {
   const std::int64_t batch = kv.size(0) / keys;
   const std::int64_t queries = q.size(0) / batch;
-  if (use_fused(q, exec)) {
+  if (use_fused(q, exec) && !c.keys_seen.defined()) {
     const std::vector<std::int64_t> dims{
         batch,   queries,    keys,
         c.heads, c.head_dim, static_cast<std::int64_t>(kernels::MaskKind::kNone)};
