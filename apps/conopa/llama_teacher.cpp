@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <system_error>
 #include <utility>
 
@@ -71,35 +70,6 @@ Cut cut_of(std::string_view name) {
 
 }  // namespace
 
-HostTensor concat_columns(const std::vector<HostTensor>& parts) {
-  CONOPA_ASSERT(!parts.empty());
-  const HostTensor& first = parts.front();
-  std::int64_t columns = 0;
-  for (const HostTensor& part : parts) {
-    if (part.shape().size() != 2 || first.shape().size() != 2 || part.dim(0) != first.dim(0) ||
-        part.dtype() != first.dtype()) {
-      throw ShapeError("init-from-llama",
-                       "cannot join {} and {} by columns: heights or dtypes differ",
-                       to_string(first.shape()), to_string(part.shape()));
-    }
-    columns += part.dim(1);
-  }
-  const auto size = static_cast<std::size_t>(dtype_size(first.dtype()));
-  std::vector<std::byte> bytes(static_cast<std::size_t>(first.dim(0) * columns) * size);
-  std::byte* target = bytes.data();
-  for (std::int64_t row = 0; row < first.dim(0); ++row) {
-    for (const HostTensor& part : parts) {
-      const std::size_t length = static_cast<std::size_t>(part.dim(1)) * size;
-      if (length == 0) continue;
-      std::memcpy(target, part.bytes().data() + static_cast<std::size_t>(row) * length, length);
-      target += length;
-    }
-  }
-  auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
-  const std::span<const std::byte> view(*owner);
-  return {first.dtype(), {first.dim(0), columns}, view, std::move(owner)};
-}
-
 LlamaTeacher::LlamaTeacher(const fs::path& path) : where_(path.string()) {
   for (const fs::path& file : files_of(path)) parts_.push_back(open_checkpoint(file));
   const TensorSource& first = *parts_.front();
@@ -139,7 +109,7 @@ HostTensor LlamaTeacher::read(std::string_view name) const {
   if (cut == Cut::kRepeated) return parts_.front()->read(stored);
   std::vector<HostTensor> pieces;
   for (const auto& part : parts_) pieces.push_back(part->read(stored));
-  return cut == Cut::kRows ? arch::concat_rows(pieces) : concat_columns(pieces);
+  return cut == Cut::kRows ? arch::concat_rows(pieces) : arch::concat_columns(pieces);
 }
 
 }  // namespace conopa::app

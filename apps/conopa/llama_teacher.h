@@ -44,8 +44,4 @@ class LlamaTeacher {
   std::vector<std::unique_ptr<TensorSource>> parts_;
 };
 
-/// Joins matrices of equal height side by side.
-/// @throws ShapeError if dtypes or heights differ or a tensor is no matrix.
-[[nodiscard]] HostTensor concat_columns(const std::vector<HostTensor>& parts);
-
 }  // namespace conopa::app

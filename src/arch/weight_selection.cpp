@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <memory>
+#include <span>
 
 #include "conopa/arch/tensor_table.h"
 #include "conopa/core/error.h"
@@ -66,7 +68,7 @@ HostTensor concat_rows(const std::vector<HostTensor>& parts) {
     Shape other = part.shape();
     if (other.empty() || other.size() != shape.size() || part.dtype() != parts.front().dtype() ||
         !std::equal(other.begin() + 1, other.end(), shape.begin() + 1)) {
-      throw ShapeError("init-from-llama", "cannot join {} and {} by rows: widths or dtypes differ",
+      throw ShapeError("tensors", "cannot join {} and {} by rows: widths or dtypes differ",
                        to_string(shape), to_string(other));
     }
     rows += other[0];
@@ -76,6 +78,34 @@ HostTensor concat_rows(const std::vector<HostTensor>& parts) {
   auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
   const std::span<const std::byte> view(*owner);
   return {parts.front().dtype(), std::move(shape), view, std::move(owner)};
+}
+
+HostTensor concat_columns(const std::vector<HostTensor>& parts) {
+  CONOPA_ASSERT(!parts.empty());
+  const HostTensor& first = parts.front();
+  std::int64_t columns = 0;
+  for (const HostTensor& part : parts) {
+    if (part.shape().size() != 2 || first.shape().size() != 2 || part.dim(0) != first.dim(0) ||
+        part.dtype() != first.dtype()) {
+      throw ShapeError("tensors", "cannot join {} and {} by columns: heights or dtypes differ",
+                       to_string(first.shape()), to_string(part.shape()));
+    }
+    columns += part.dim(1);
+  }
+  const auto size = static_cast<std::size_t>(dtype_size(first.dtype()));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(first.dim(0) * columns) * size);
+  std::byte* target = bytes.data();
+  for (std::int64_t row = 0; row < first.dim(0); ++row) {
+    for (const HostTensor& part : parts) {
+      const std::size_t length = static_cast<std::size_t>(part.dim(1)) * size;
+      if (length == 0) continue;
+      std::memcpy(target, part.bytes().data() + static_cast<std::size_t>(row) * length, length);
+      target += length;
+    }
+  }
+  auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  const std::span<const std::byte> view(*owner);
+  return {first.dtype(), {first.dim(0), columns}, view, std::move(owner)};
 }
 
 namespace {

@@ -1,5 +1,6 @@
 #include "io/torch_types.h"
 
+#include <algorithm>
 #include <array>
 
 namespace conopa {
@@ -72,6 +73,11 @@ std::optional<TorchType> torch_type_of_dtype(std::string_view dtype_name) {
     if (row.dtype == dtype_name || row.alias == dtype_name) return type_of(row);
   }
   return TorchType{std::nullopt, std::nullopt, std::string(dtype_name)};
+}
+
+std::string torch_storage_name(DType dtype) {
+  const auto row = std::ranges::find(kRows, std::optional<DType>(dtype), &Row::known);
+  return std::string(row->storage) + std::string(kStorageSuffix);  // every DType has a row
 }
 
 }  // namespace conopa

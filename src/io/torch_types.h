@@ -22,4 +22,7 @@ struct TorchType {
 /// Element type by the name of the dtype object ("torch.bfloat16"); nothing if it has another form.
 [[nodiscard]] std::optional<TorchType> torch_type_of_dtype(std::string_view dtype_name);
 
+/// Storage class of an element type, without its module: "FloatStorage".
+[[nodiscard]] std::string torch_storage_name(DType dtype);
+
 }  // namespace conopa

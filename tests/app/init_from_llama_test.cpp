@@ -8,6 +8,7 @@
 #include "apps/conopa/llama_teacher.h"
 #include "apps/conopa/model_store.h"
 #include "conopa/arch/init.h"
+#include "conopa/arch/weight_selection.h"
 #include "conopa/io/safetensors.h"
 #include "tests/app/command_run.h"
 #include "tests/io/pth_testing.h"
@@ -222,12 +223,12 @@ TEST(ConcatColumnsTest, PutsMatricesSideBySide) {
   const HostTensor left = HostTensor::of<float>(DType::kF32, {2, 2}, a);
   const HostTensor right = HostTensor::of<float>(DType::kF32, {2, 1}, b);
 
-  const HostTensor joined = app::concat_columns({left, right});
+  const HostTensor joined = arch::concat_columns({left, right});
 
   EXPECT_EQ(joined.shape(), (Shape{2, 3}));
   EXPECT_EQ(joined.to_f32(), (std::vector<float>{1, 2, 5, 3, 4, 6}));
   const HostTensor tall = HostTensor::zeros(DType::kF32, {3, 1});
-  EXPECT_THROW((void)app::concat_columns({left, tall}), ShapeError);
+  EXPECT_THROW((void)arch::concat_columns({left, tall}), ShapeError);
 }
 
 }  // namespace

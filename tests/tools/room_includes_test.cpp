@@ -20,15 +20,16 @@ namespace fs = std::filesystem;
 using Rooms = std::set<std::string>;
 
 const std::map<std::string, Rooms>& allowed_rooms() {
-  static const Rooms everything{"core",   "io",     "image", "arch",     "kernels",
-                                "nn",     "data",   "tasks", "train",    "eval",
-                                "report", "engine", "onnx",  "codebook", "text"};
+  static const Rooms everything{"core", "io",       "image", "arch", "kernels", "nn",
+                                "data", "tasks",    "train", "eval", "report",  "engine",
+                                "onnx", "codebook", "text",  "llm"};
   static const std::map<std::string, Rooms> table{
       {"core", {}},
       {"io", {"core"}},
       {"image", {"core"}},
       {"text", {"core", "io"}},
       {"arch", {"core"}},
+      {"llm", {"core", "io", "arch"}},
       {"onnx", {"core", "io", "arch"}},
       {"kernels", {"core"}},
       {"codebook", {"core", "io", "kernels"}},
@@ -41,10 +42,10 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"tasks", {"core", "arch", "nn", "data", "eval", "image", "codebook", "text"}},
       {"train",
        {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report",
-        "codebook", "text"}},
+        "codebook", "text", "llm"}},
       {"app",
        {"core", "io", "image", "arch", "onnx", "kernels", "data", "eval", "report", "engine",
-        "codebook", "text"}},
+        "codebook", "text", "llm"}},
       {"torch", everything}};  // apps/conopa/torch
   return table;
 }

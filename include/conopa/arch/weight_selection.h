@@ -25,6 +25,10 @@ namespace conopa::arch {
 /// @throws ShapeError if dtypes or trailing dimensions differ.
 [[nodiscard]] HostTensor concat_rows(const std::vector<HostTensor>& parts);
 
+/// Joins matrices of equal height side by side.
+/// @throws ShapeError if dtypes or heights differ or a tensor is no matrix.
+[[nodiscard]] HostTensor concat_columns(const std::vector<HostTensor>& parts);
+
 /// How one student tensor is made: selected from the row-wise concatenation of teacher tensors.
 struct SelectionRule {
   std::string student;                ///< canonical name in the student's TensorTable
