@@ -54,7 +54,8 @@ class JoinedSource : public TensorSource {
 std::vector<arch::TensorEntry> language_entries(const arch::EncoderSpec& spec) {
   std::vector<arch::TensorEntry> out;
   const std::string norm = std::string(names::kLanguageNorm) + ".";
-  for (const arch::TensorEntry& entry : arch::TensorTable(spec).entries()) {
+  const arch::TensorTable table(spec);
+  for (const arch::TensorEntry& entry : table.entries()) {
     if (entry.name.starts_with("llm.layers.") || entry.name.starts_with(norm)) out.push_back(entry);
   }
   return out;

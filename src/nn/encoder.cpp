@@ -219,7 +219,7 @@ at::Tensor Encoder::read_one_token(const at::Tensor& images, Pass& pass) const {
     const at::Tensor rows = add_branch(stream.x, stream.pending);
     return add_norm(unit.run_for_token(rows, place, pass), {}, final_norm(), exec).second;
   }
-  const Stream stream = run_blocks(images, blocks_.size() - 1, pass);
+  const Stream stream = run_through(images, blocks_.size() - 1, pass);
   auto [token, fed] =
       Block(blocks_.back(), parameters_).run_for_token(stream.x, stream.pending, place, pass);
   if (spec_.llm_last()) {

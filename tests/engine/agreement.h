@@ -92,7 +92,8 @@ inline void expect_agreement(const arch::EncoderSpec& spec, const ModelOptions& 
   static_cast<void>(encoder.forward(images, forward));
   const NativeResult shown = run_native(model, images, Layers::kShown, two, prefix);
   EXPECT_LT(difference(shown.features, expected.features), tolerance) << "with all layers";
-  EXPECT_EQ(shown.layers.size(), static_cast<std::size_t>(spec.blocks_to_run()) + 2);
+  const std::size_t language = spec.llm.present() ? 4 + arch::language_blocks(spec).size() : 0;
+  EXPECT_EQ(shown.layers.size(), static_cast<std::size_t>(spec.blocks_to_run()) + 2 + language);
   for (const auto& [name, rows] : shown.layers) {
     if (name == "final_norm" && !capture.contains(name)) continue;  // not every read-out has it
     ASSERT_TRUE(capture.contains(name)) << name;

@@ -33,6 +33,7 @@ void check_lora(const Case& c, Outcome& out);             ///< low-rank branches
 
 void check_vit_llama(const Case& c, Outcome& out);            ///< image model, forward
 void check_vit_llama_gradients(const Case& c, Outcome& out);  ///< frozen block, AdamW step
+void check_opt_block(const Case& c, Outcome& out);            ///< one layer of OPT
 void check_language_padding(const Case& c, Outcome& out);     ///< padded keys
 
 }  // namespace conopa::parity

@@ -1,8 +1,11 @@
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/eye.h>
+#include <c10/core/GradMode.h>
 
 #include "checkers.h"
 #include "conopa/arch/registry.h"
-#include "conopa/io/checkpoint.h"
+#include "conopa/llm/frozen.h"
+#include "conopa/llm/source.h"
 #include "conopa/nn/convert.h"
 #include "conopa/nn/language_block.h"
 #include "conopa/train/adamw.h"
@@ -87,6 +90,17 @@ void check_forward(const Case& c, Outcome& out, const nn::Encoder& encoder) {
   compare_native(c, out, encoder, image);
 }
 
+void load_language_model(nn::Parameters& parameters, const arch::EncoderSpec& spec,
+                         const llm::FrozenRecord& record) {
+  const llm::LmTensors tensors = llm::read_frozen(record, spec);
+  const auto get = [&tensors](const std::string& name) -> std::optional<HostTensor> {
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) return std::nullopt;
+    return found->second;
+  };
+  static_cast<void>(parameters.load(get, nn::LoadPolicy::kPartial, record.source));
+}
+
 // One step as the case describes it, compared as a change.
 void compare_step(const Case& c, Outcome& out, nn::Encoder& encoder, std::string_view variant) {
   constexpr double kLr = 1e-3;
@@ -108,7 +122,51 @@ void compare_step(const Case& c, Outcome& out, nn::Encoder& encoder, std::string
 
 void check_vit_llama(const Case& c, Outcome& out) {
   const arch::EncoderSpec spec = image_spec(c);
-  check_forward(c, out, load_encoder(c, spec, scheme_of(spec)));
+  if (!c.json.contains("llama_layers")) {
+    check_forward(c, out, load_encoder(c, spec, scheme_of(spec)));
+    return;
+  }
+  for (const char* form : {"llama_meta", "llama_hf"}) {
+    if (!c.json.contains(form)) continue;
+    nn::Encoder encoder(spec);
+    encoder.parameters().initialize(0);
+    load_present_weights(c, encoder.parameters(), scheme_of(spec));
+    load_language_model(encoder.parameters(), spec,
+                        {.source = (c.folder / c.json[form].get<std::string>()).string(),
+                         .layers = c.json["llama_layers"].get<std::vector<std::int64_t>>()});
+    check_forward(c, out, encoder);
+  }
+}
+
+// The block alone: mappers that change nothing, no norm behind.
+void check_opt_block(const Case& c, Outcome& out) {
+  const llm::LmSource source = llm::LmSource::open(c.folder / "weights.pth");
+  arch::EncoderSpec spec = arch::family("lm4v").make("");
+  llm::take_shape(source.config(), 1, spec.llm);
+  spec.dim = spec.llm.dim;
+  spec.heads = 1;
+  spec.resolve();
+  nn::Parameters parameters{arch::TensorTable(spec)};
+  parameters.initialize(0);
+  {
+    const at::NoGradGuard no_grad;
+    for (const auto mapper : {arch::names::kLanguageIn, arch::names::kLanguageOut}) {
+      parameters.require(std::string(mapper) + ".weight").copy_(at::eye(spec.dim));
+    }
+  }
+  load_language_model(
+      parameters, spec,
+      {.source = (c.folder / "weights.pth").string(), .layers = {c.json.at("layer")}});
+  const at::Tensor mask = nn::to_torch(c.io->read("mask")).to(at::kBool);
+  for (const OpsVariant& variant : kOpsVariants) {
+    nn::ForwardOptions options;
+    options.exec.ops = variant.ops;
+    const at::Tensor x = tensor(c, "x");
+    out.compare("y", values(nn::language_block(spec, parameters, x, options)), variant.name);
+    options.keys_seen = mask;
+    const at::Tensor masked = nn::language_block(spec, parameters, x, options);
+    out.compare("y_masked", values(masked * mask.unsqueeze(2).to(at::kFloat)), variant.name);
+  }
 }
 
 void check_vit_llama_gradients(const Case& c, Outcome& out) {

@@ -42,6 +42,7 @@ constexpr Row kRows[] = {
     {"aim", "ar_patterns", "", check_aim_objective},
     {"lm4v", "ViTLLaMA", "loss", check_vit_llama_gradients},
     {"lm4v", "ViTLLaMA", "", check_vit_llama},
+    {"lm4v", "OPTDecoderLayer", "", check_opt_block},
     {"lm4v", "LLaMATransformer", "mask", check_language_padding},
     {"gen_preprocess", "centre crop", "", check_halving_crop},
 };

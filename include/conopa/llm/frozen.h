@@ -21,12 +21,12 @@ enum class LastNorm { kOnes, kLoaded };
 
 /// llm.json of a model folder whose language block is not in its weights: where to read it again.
 struct FrozenRecord {
-  std::string source;                ///< path of the language model; empty: random tensors
-  std::vector<std::int64_t> layers;  ///< 0-based, in the order of the block
+  std::string source = {};                ///< path of the language model; empty: random tensors
+  std::vector<std::int64_t> layers = {};  ///< 0-based, in the order of the block
   LastNorm norm = LastNorm::kOnes;
-  std::int64_t seed = 0;    ///< of random tensors
-  std::string description;  ///< LmSource::describe(), for people
-  std::string hash;         ///< LmSource::hash_of() of the tensors
+  std::int64_t seed = 0;         ///< of random tensors
+  std::string description = {};  ///< LmSource::describe(), for people
+  std::string hash = {};         ///< LmSource::hash_of() of the tensors
 
   void visit(FieldVisitor& v);
 };
