@@ -44,6 +44,7 @@ void add_commands(CLI::App& root, Context& context);
 // One function per subcommand, each in its own file. The options live in the returned closure.
 void add_train(CLI::App& root, Context& context);
 void add_probe(CLI::App& root, Context& context);
+void add_train_lm(CLI::App& root, Context& context);
 void add_eval(CLI::App& root, Context& context);
 void add_predict(CLI::App& root, Context& context);
 void add_features(CLI::App& root, Context& context);

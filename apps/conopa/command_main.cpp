@@ -116,6 +116,7 @@ int run(int argc, char** argv, const TorchParts* torch) {
 
 void add_commands(CLI::App& root, Context& context) {
   add_train(root, context);
+  add_train_lm(root, context);
   add_probe(root, context);
   add_eval(root, context);
   add_predict(root, context);

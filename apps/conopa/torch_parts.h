@@ -46,12 +46,34 @@ struct ProbeCommand {
   bool force = false;
 };
 
+/// What was typed after `conopa train-lm`.
+struct LanguageCommand {
+  std::vector<std::string> text;
+  std::string preset = "lm_tiny";
+  std::vector<std::string> set;  ///< key=value for the spec
+  std::string tokenizer = "bytes";
+  std::int64_t max_mb = 0;
+  std::int64_t steps = 2000;
+  std::int64_t batch = 32;
+  double lr = 3e-3;
+  std::int64_t warmup = -1;
+  std::int64_t eval_every = 200;
+  std::int64_t seed = 0;
+  std::string precision = "bf16";
+  std::string device = "auto";
+  std::int64_t threads = 0;
+  std::string prompt = "The ";
+  std::string out;
+  bool force = false;
+};
+
 /// The parts of the command that need libtorch. They live in a program of their own, conopa-torch,
 /// so that commands which need none of them start without loading it: linking libtorch costs 0.4 s
 /// and 300 MB of mapped libraries per start.
 struct TorchParts {
   int (*train)(const Context& context, const TrainOptions& options);
   int (*probe)(const Context& context, const ProbeCommand& options);
+  int (*train_lm)(const Context& context, const LanguageCommand& options);
   std::unique_ptr<Network> (*network)(const StoredModel& model, const arch::EncoderSpec& spec,
                                       const EngineOptions& options);
 };

@@ -212,7 +212,6 @@ RunConfig RunConfig::from(Config& config) {
     if (!preset->empty()) run.model.spec = arch::preset_spec(*preset);
   }
   config.read(run);
-  run.llm.apply(run.model.spec);
   const auto follow = [&config](std::string_view key, auto& value, const auto& source) {
     if (!config.has(key)) value = source;
   };
@@ -236,6 +235,7 @@ tasks::ClassifyOptions classify_options(const RunConfig& config) {
 
 void RunConfig::resolve(std::int64_t dataset_classes) {
   arch::EncoderSpec& spec = model.spec;
+  llm.apply(spec);
   if (train.task != TaskKind::kClassify) {
     if (classes_from_data) spec.num_classes = 0;
     spec.resolve();

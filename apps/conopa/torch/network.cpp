@@ -96,8 +96,10 @@ std::unique_ptr<Network> make_torch_network(const StoredModel& model, const arch
 }
 
 const TorchParts& torch_parts() {
-  static constexpr TorchParts kParts{
-      .train = run_train, .probe = run_probe, .network = make_torch_network};
+  static constexpr TorchParts kParts{.train = run_train,
+                                     .probe = run_probe,
+                                     .train_lm = run_train_lm,
+                                     .network = make_torch_network};
   return kParts;
 }
 

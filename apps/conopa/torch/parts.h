@@ -10,6 +10,9 @@ int run_train(const Context& context, const TrainOptions& options);
 /// Trains a grid of probes and writes the best as a model.
 int run_probe(const Context& context, const ProbeCommand& options);
 
+/// Trains a language model and writes it in three forms.
+int run_train_lm(const Context& context, const LanguageCommand& options);
+
 /// A network run by libtorch: its fused operations, or for layers() its stock ones, which share no
 /// code with the native engine.
 [[nodiscard]] std::unique_ptr<Network> make_torch_network(const StoredModel& model,

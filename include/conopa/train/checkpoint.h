@@ -40,7 +40,7 @@ struct TrainState {
 struct CheckpointContent {
   std::string config_json;              ///< the model's spec
   std::string preprocessor_json;        ///< how images enter it
-  std::string language_json;            ///< llm.json; empty for none
+  std::string language_json = {};       ///< llm.json; empty for none
   std::string run_json;                 ///< the run's resolved config
   std::span<const NamedTensor> model;   ///< what evaluation uses: the average if there is one
   Metadata model_metadata;              ///< class_names: JSON list

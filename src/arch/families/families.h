@@ -8,6 +8,7 @@ namespace conopa::arch {
 [[nodiscard]] Family illama_family();
 [[nodiscard]] Family vit_family();
 [[nodiscard]] Family lm4v_family();
+[[nodiscard]] Family language_family();
 [[nodiscard]] Family visionllama_family();
 [[nodiscard]] Family visionllama_pyramid_family();
 [[nodiscard]] Family aim_v1_family();
