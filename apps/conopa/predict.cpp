@@ -5,7 +5,6 @@
 
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "command.h"
@@ -15,6 +14,7 @@
 #include "image_reader.h"
 #include "model_resize.h"
 #include "network.h"
+#include "predictions.h"
 
 namespace conopa::app {
 namespace {
@@ -30,24 +30,8 @@ struct Options {
 void print(const Context& context, const Options& options, const StoredModel& model,
            const ImageInput& input, std::span<const float> logits) {
   const std::vector<eval::Prediction> top = eval::top_classes(logits, options.top);
-  if (!context.json) {
-    fmt::print("{}\n", input.name);
-    for (const eval::Prediction& p : top) {
-      fmt::print("  {:6.2f} %  {:>4}{}{}\n", 100.0 * p.probability, p.index,
-                 model.class_names.empty() ? "" : "  ",
-                 model.class_names.empty() ? "" : class_name(model.class_names, p.index));
-    }
-    return;
-  }
-  using Json = nlohmann::ordered_json;
-  Json line{{"file", input.name}, {"predictions", Json::array()}};
-  for (const eval::Prediction& p : top) {
-    line["predictions"].push_back({{"class", class_name(model.class_names, p.index)},
-                                   {"index", p.index},
-                                   {"probability", p.probability}});
-  }
-  // File names need not be UTF-8.
-  fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+  const ImagePredictions image{.file = input.name, .top = top, .class_names = model.class_names};
+  fmt::print("{}", context.json ? predictions_json(image) : predictions_text(image));
 }
 
 // On a terminal the results themselves show how far it is.
