@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <utility>
 
 namespace conopa::app {
 
@@ -19,12 +20,12 @@ std::ostream* progress_stream(const Context& context) {
 }
 
 std::unique_ptr<Progress> make_progress(const Context& context, std::string label,
-                                        std::int64_t total) {
+                                        std::int64_t total, std::string unit) {
   std::ostream* stream = progress_stream(context);
   if (stream == nullptr) return nullptr;
   ProgressOptions options = detect_progress(STDERR_FILENO);
   options.label = std::move(label);
-  options.unit = "images";
+  options.unit = std::move(unit);
   return std::make_unique<Progress>(*stream, total, std::move(options));
 }
 

@@ -30,9 +30,10 @@ CLI::App* add_command(CLI::App& root, const std::string& name, const std::string
 /// Progress goes to stderr unless the user asked for quiet.
 [[nodiscard]] std::ostream* progress_stream(const Context& context);
 
-/// Progress over `total` images on stderr; null if the user asked for quiet.
+/// Progress over `total` images (or what `unit` says) on stderr; null if the user asked for quiet.
 [[nodiscard]] std::unique_ptr<Progress> make_progress(const Context& context, std::string label,
-                                                      std::int64_t total);
+                                                      std::int64_t total,
+                                                      std::string unit = "images");
 
 /// The command as main runs it: parses, acts, turns errors into exit codes.
 /// @param torch  null in the program without libtorch.
@@ -47,6 +48,7 @@ void add_probe(CLI::App& root, Context& context);
 void add_train_lm(CLI::App& root, Context& context);
 void add_eval(CLI::App& root, Context& context);
 void add_predict(CLI::App& root, Context& context);
+void add_zeroshot(CLI::App& root, Context& context);
 void add_features(CLI::App& root, Context& context);
 void add_analyze(CLI::App& root, Context& context);
 void add_check(CLI::App& root, Context& context);

@@ -120,6 +120,7 @@ void add_commands(CLI::App& root, Context& context) {
   add_probe(root, context);
   add_eval(root, context);
   add_predict(root, context);
+  add_zeroshot(root, context);
   add_features(root, context);
   add_analyze(root, context);
   add_check(root, context);

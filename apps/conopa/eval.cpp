@@ -17,16 +17,20 @@ void add_measuring_options(CLI::App& command, EvalOptions& options) {
 
 void add_data_options(CLI::App& command, EvalOptions& options) {
   command.add_option("-d,--data", options.data, "dataset folder or list file")->required();
-  command.add_option("--kind", options.kind, "auto, idx, cifar10, cifar100, image_folder or list")
-      ->check(CLI::IsMember({"auto", "idx", "cifar10", "cifar100", "image_folder", "list"}))
-      ->capture_default_str();
-  command.add_option("--split", options.split, "split to use (default: the dataset's test split)");
+  add_dataset_options(command, options);
   command.add_option("--on-error", options.on_error, "broken images: error or skip")
       ->check(CLI::IsMember({"error", "skip"}))
       ->capture_default_str();
 }
 
 }  // namespace
+
+void add_dataset_options(CLI::App& command, EvalOptions& options) {
+  command.add_option("--kind", options.kind, "auto, idx, cifar10, cifar100, image_folder or list")
+      ->check(CLI::IsMember({"auto", "idx", "cifar10", "cifar100", "image_folder", "list"}))
+      ->capture_default_str();
+  command.add_option("--split", options.split, "split to use (default: the dataset's test split)");
+}
 
 void add_eval(CLI::App& root, Context& context) {
   CLI::App* command =

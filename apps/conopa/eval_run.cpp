@@ -35,19 +35,25 @@ arch::EncoderSpec evaluated_spec(const StoredModel& model, const EvalOptions& op
   return spec;
 }
 
-data::OpenedDataset open_eval_data(const EvalOptions& options, const StoredModel& model) {
+data::OpenedDataset open_labelled(const EvalOptions& options,
+                                  const std::vector<std::string>& class_names) {
   data::DataOptions data;
   data.path = options.data;
   data.kind = enum_from_name<data::DataKind>(options.kind).value();
   data.on_error = enum_from_name<data::OnError>(options.on_error).value();
-  data.class_names = model.class_names;
+  data.class_names = class_names;
   data.eval_limit = options.limit;
   if (!options.split.empty()) data.eval_split = options.split;
   data::OpenedDataset opened = data::open_dataset(data, data::Split::kEval);
-  const auto classes = std::ssize(opened.dataset->class_names());
-  if (classes == 0) {
+  if (opened.dataset->class_names().empty()) {
     throw FormatError(options.data, "expected labelled images, found captions; give classes");
   }
+  return opened;
+}
+
+data::OpenedDataset open_eval_data(const EvalOptions& options, const StoredModel& model) {
+  data::OpenedDataset opened = open_labelled(options, model.class_names);
+  const auto classes = std::ssize(opened.dataset->class_names());
   if (classes > model.spec.num_classes) {
     throw FormatError(options.data,
                       "the dataset has {} classes, the model {}; it was trained on other data",
@@ -56,22 +62,19 @@ data::OpenedDataset open_eval_data(const EvalOptions& options, const StoredModel
   return opened;
 }
 
-EvalOutcome evaluate(const Context& context, const EvalOptions& options, const EvalTarget& target,
-                     const std::shared_ptr<const data::Dataset>& dataset) {
-  const ComputeThreads threads(options.engine);
-  const std::unique_ptr<Network> network =
-      make_network(context, target.model, target.spec, options.engine, options.batch);
-  data::Loader loader(dataset, image::make_eval_transform(target.transform),
-                      data::Sampler({.order = data::SampleOrder::kSequential}, dataset->size()),
-                      {.batch = options.batch});
-  eval::ClassificationMeter meter(target.spec.num_classes);
-  eval::SampleKeeper samples(target.samples, dataset->size(), kShownClasses);
-  const auto progress = make_progress(context, target.label, dataset->size());
+EvalOutcome pass_over(const Context& context, const EvalPass& pass, const LogitsOf& logits_of) {
+  const std::int64_t size = pass.dataset->size();
+  data::Loader loader(pass.dataset, image::make_eval_transform(pass.transform),
+                      data::Sampler({.order = data::SampleOrder::kSequential}, size),
+                      {.batch = pass.batch});
+  eval::ClassificationMeter meter(pass.classes);
+  eval::SampleKeeper samples(pass.samples, size, kShownClasses);
+  const auto progress = make_progress(context, pass.label, size);
   const auto start = std::chrono::steady_clock::now();
   std::int64_t done = 0;
   loader.begin_epoch(0);
   while (const std::optional<data::Batch> batch = loader.next()) {
-    const std::vector<float> logits = network->logits(batch->images, batch->size());
+    const std::vector<float> logits = logits_of(batch->images, batch->size());
     meter.add(logits, batch->labels.data<std::int64_t>());
     samples.add(logits, batch->indices, batch->labels.data<std::int64_t>());
     done += batch->size();
@@ -79,19 +82,37 @@ EvalOutcome evaluate(const Context& context, const EvalOptions& options, const E
   }
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
   if (progress) progress->finish();
-  return {.result = meter.result(),
-          .samples = samples.take(),
-          .engine = network->description(),
-          .seconds = taken.count()};
+  return {
+      .result = meter.result(), .samples = samples.take(), .engine = {}, .seconds = taken.count()};
+}
+
+EvalOutcome evaluate(const Context& context, const EvalOptions& options, const EvalTarget& target,
+                     const std::shared_ptr<const data::Dataset>& dataset) {
+  const ComputeThreads threads(options.engine);
+  const std::unique_ptr<Network> network =
+      make_network(context, target.model, target.spec, options.engine, options.batch);
+  const EvalPass pass{.dataset = dataset,
+                      .transform = target.transform,
+                      .classes = target.spec.num_classes,
+                      .batch = options.batch,
+                      .label = target.label,
+                      .samples = target.samples};
+  EvalOutcome outcome =
+      pass_over(context, pass, [&network](const HostTensor& images, std::int64_t count) {
+        return network->logits(images, count);
+      });
+  outcome.engine = network->description();
+  return outcome;
 }
 
 report::RunReport evaluation_page(const Context& context, const EvalOptions& options,
-                                  const StoredModel& model) {
+                                  const std::filesystem::path& model,
+                                  const std::vector<std::string>& class_names) {
   report::RunReport page;
-  const std::filesystem::path path = model.path.lexically_normal();
+  const std::filesystem::path path = model.lexically_normal();
   page.title = "Evaluation of " +
                (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
-  page.class_names = model.class_names;
+  page.class_names = class_names;
   page.command = context.command_line;
   report::KeyValueTable changed{.title = "Changed values", .rows = {}};
   for (const std::string& setting : options.settings) {

@@ -11,11 +11,12 @@
 namespace conopa::app {
 namespace {
 
-constexpr std::int64_t kReportSamples = 24;
 constexpr std::size_t kWorstPairs = 5;
 constexpr std::int64_t kMostListedClasses = 100;  // the report and --json hold longer lists
 
-void print_result(const eval::ClassificationResult& r, const std::vector<std::string>& names) {
+}  // namespace
+
+void print_evaluation(const eval::ClassificationResult& r, const std::vector<std::string>& names) {
   fmt::print("images  {}\ntop-1   {:.2f} %\ntop-{}   {:.2f} %\nloss    {:.4f}\nECE     {:.4f}\n",
              r.samples, 100.0 * r.top1, r.top_k, 100.0 * r.top5, r.loss, r.calibration.ece);
   if (r.non_finite > 0) {
@@ -37,26 +38,22 @@ void print_result(const eval::ClassificationResult& r, const std::vector<std::st
   }
 }
 
-void write_report(const Context& context, const EvalOptions& options, const StoredModel& model,
-                  const data::Dataset& dataset, const EvalOutcome& outcome) {
-  report::RunReport page = evaluation_page(context, options, model);
+void add_outcome(report::RunReport& page, const data::Dataset& dataset,
+                 const EvalOutcome& outcome) {
   page.key_numbers = report::key_numbers(outcome.result);
   page.evaluation = outcome.result;
   page.environment.front().rows.emplace_back("engine", outcome.engine);
   for (const eval::SamplePrediction& sample : outcome.samples) {
     report::ReportSample picture{.image = dataset.get(sample.index).image,
                                  .name = dataset.name(sample.index),
-                                 .truth = class_name(model.class_names, sample.label),
+                                 .truth = class_name(page.class_names, sample.label),
                                  .top = {}};
     for (const auto& [index, probability] : sample.top) {
-      picture.top.push_back({class_name(model.class_names, index), probability});
+      picture.top.push_back({class_name(page.class_names, index), probability});
     }
     page.samples.push_back(std::move(picture));
   }
-  write_file_atomically(options.report, report::render_report(page));
 }
-
-}  // namespace
 
 int run_eval(const Context& context, const EvalOptions& options) {
   prepare_engine(context, options.engine);
@@ -65,17 +62,21 @@ int run_eval(const Context& context, const EvalOptions& options) {
                           .spec = evaluated_spec(model, options),
                           .transform = model.transform,
                           .label = "eval",
-                          .samples = options.report.empty() ? 0 : kReportSamples};
+                          .samples = options.kept_samples()};
   const data::OpenedDataset opened = open_eval_data(options, model);
   const EvalOutcome outcome = evaluate(context, options, target, opened.dataset);
   if (opened.broken && opened.broken->count() > 0) {
     log_warning("{} broken images were skipped", opened.broken->count());
   }
-  if (!options.report.empty()) write_report(context, options, model, *opened.dataset, outcome);
+  if (!options.report.empty()) {
+    report::RunReport page = evaluation_page(context, options, model.path, model.class_names);
+    add_outcome(page, *opened.dataset, outcome);
+    write_file_atomically(options.report, report::render_report(page));
+  }
   if (context.json) {
     fmt::print("{}\n", nlohmann::ordered_json::parse(eval::to_json(outcome.result)).dump());
   } else {
-    print_result(outcome.result, model.class_names);
+    print_evaluation(outcome.result, model.class_names);
   }
   return 0;
 }

@@ -64,7 +64,7 @@ std::string preprocessing(const StoredModel& model) {
 
 void write_report(const Context& context, const EvalOptions& options, const StoredModel& model,
                   const std::vector<SizeResult>& results) {
-  report::RunReport page = evaluation_page(context, options, model);
+  report::RunReport page = evaluation_page(context, options, model.path, model.class_names);
   page.subtitle = fmt::format("{} input sizes without retraining, {} images", results.size(),
                               results.front().result.samples);
   page.sections = {size_section(results)};

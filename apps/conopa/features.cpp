@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -17,6 +18,7 @@
 #include "layer_choice.h"
 #include "model_resize.h"
 #include "network.h"
+#include "own_sizes.h"
 
 namespace conopa::app {
 namespace {
@@ -61,29 +63,31 @@ Wanted resolve(const engine::Model& model, const Options& options) {
 /// One row of the file per image of the running batch.
 class Collector {
  public:
-  Collector(engine::Session& session, Wanted wanted)
-      : session_(session), wanted_(std::move(wanted)) {}
+  Collector(arch::EncoderSpec spec, Wanted wanted)
+      : spec_(std::move(spec)), wanted_(std::move(wanted)) {}
 
-  [[nodiscard]] std::span<const float> run(const ImageBatch& batch);
+  /// @param images  [B, C, H, W], of which the first `count` are used.
+  [[nodiscard]] std::span<const float> run(engine::Session& session, const HostTensor& images,
+                                           std::int64_t count);
 
  private:
   void keep(const engine::LayerRows& rows);
   void keep_mean(const engine::LayerRows& rows, std::int64_t image, std::span<float> out) const;
 
-  engine::Session& session_;
+  arch::EncoderSpec spec_;  // its size does not matter
   Wanted wanted_;
   std::vector<float> values_;
 };
 
-std::span<const float> Collector::run(const ImageBatch& batch) {
-  const std::int64_t count = batch.size();
+std::span<const float> Collector::run(engine::Session& session, const HostTensor& pixels,
+                                      std::int64_t count) {
   values_.resize(static_cast<std::size_t>(count * element_count(wanted_.row)));
-  const HostTensor images = batch.pixels.rows(0, count);
+  const HostTensor images = pixels.rows(0, count);
   if (wanted_.head_input) {
-    session_.run(images.data<float>(), count, {.features = values_});
+    session.run(images.data<float>(), count, {.features = values_});
   } else {
-    session_.run(images.data<float>(), count, {},
-                 [this](const engine::LayerRows& rows) { keep(rows); });
+    session.run(images.data<float>(), count, {},
+                [this](const engine::LayerRows& rows) { keep(rows); });
   }
   if (!std::ranges::all_of(values_, [](float value) { return std::isfinite(value); })) {
     throw RunError("features",
@@ -97,7 +101,6 @@ std::span<const float> Collector::run(const ImageBatch& batch) {
 void Collector::keep(const engine::LayerRows& rows) {
   if (rows.name != wanted_.layer.name) return;
   const auto size = static_cast<std::size_t>(element_count(wanted_.row));
-  const arch::EncoderSpec& spec = session_.model().spec();
   for (std::int64_t image = 0; image < rows.images; ++image) {
     const std::span<float> out =
         std::span(values_).subspan(static_cast<std::size_t>(rows.first_image + image) * size, size);
@@ -106,9 +109,9 @@ void Collector::keep(const engine::LayerRows& rows) {
       for (std::int64_t token = 0; token < rows.tokens; ++token) {
         to = std::ranges::copy(rows.row(image, token), to).out;
       }
-    } else if (spec.read_out == arch::ReadOut::kToken) {
+    } else if (spec_.read_out == arch::ReadOut::kToken) {
       // Of the patches of the layer, so that stages of a pyramid with fewer tokens fit too.
-      const bool front = spec.class_token == arch::ClassToken::kFront;
+      const bool front = spec_.class_token == arch::ClassToken::kFront;
       std::ranges::copy(rows.row(image, front ? 0 : rows.tokens - 1), out.begin());
     } else {
       keep_mean(rows, image, out);
@@ -158,38 +161,92 @@ void print_result(const Context& context, const Options& options, const engine::
              format_bytes(element_count(shape) * std::int64_t{sizeof(float)}));
 }
 
-int run(const Context& context, const Options& options) {
-  check_output(options);
-  const StoredModel stored = open_model(options.model);
+/// The file that is written, and what shows how far it is.
+class Output {
+ public:
+  Output(const Context& context, const Options& options, const Wanted& wanted,
+         const ImageReader& reader)
+      : file_(RowFile::create(options.out, {.name = wanted.tokens ? "tokens" : "features",
+                                            .row = wanted.row,
+                                            .names = reader.names()})),
+        progress_(reader.total() > options.images.batch
+                      ? make_progress(context, "features", reader.total())
+                      : nullptr) {}
+
+  void append(std::span<const float> rows) { file_->append(rows); }
+  void name(const ImageInput& input) { names_.push_back(input.name); }
+  [[nodiscard]] std::function<void(std::int64_t)> meter() {
+    return [this](std::int64_t done) {
+      if (progress_) progress_->update(done);
+    };
+  }
+  /// @return rows of the file; the file is shown if the exit code is 0.
+  std::int64_t finish(int code) {
+    if (progress_) progress_->finish();
+    if (code == 0) file_->commit(names_);
+    return file_->rows();
+  }
+
+ private:
+  std::unique_ptr<RowFile> file_;
+  std::vector<std::string> names_;
+  std::unique_ptr<Progress> progress_;
+};
+
+int run_one_size(const Context& context, const Options& options, const StoredModel& stored) {
   const arch::EncoderSpec spec = spec_at(stored, options.size);
-  const ComputeThreads threads(options.engine);
   const engine::Model model = load_native(
       stored, spec, enum_from_name<engine::Precision>(options.engine.precision).value());
   const Wanted wanted = resolve(model, options);
   engine::Session session(model, {.threads = static_cast<int>(options.engine.threads),
                                   .max_batch = native_batch(spec, options.images.batch)});
   ImageReader reader(options.images, resized_transform(stored.transform, stored.spec, spec));
-  const std::unique_ptr<RowFile> file = RowFile::create(
-      options.out,
-      {.name = wanted.tokens ? "tokens" : "features", .row = wanted.row, .names = reader.names()});
-  Collector collector(session, wanted);
-  std::vector<std::string> names;
-  const std::unique_ptr<Progress> progress =
-      reader.total() > options.images.batch ? make_progress(context, "features", reader.total())
-                                            : nullptr;
+  Output output(context, options, wanted, reader);
+  Collector collector(spec, wanted);
   const int code = reader.for_each(
       [&](const ImageBatch& batch) {
-        file->append(collector.run(batch));
-        for (const ImageInput* input : batch.good) names.push_back(input->name);
+        output.append(collector.run(session, batch.pixels, batch.size()));
+        for (const ImageInput* input : batch.good) output.name(*input);
       },
-      [&](std::int64_t done) {
-        if (progress) progress->update(done);
-      });
-  if (progress) progress->finish();
-  if (code != 0) return code;
-  file->commit(names);
-  print_result(context, options, model, wanted, file->rows());
-  return 0;
+      output.meter());
+  const std::int64_t rows = output.finish(code);
+  if (code == 0) print_result(context, options, model, wanted, rows);
+  return code;
+}
+
+int run_own_sizes(const Context& context, const Options& options, const StoredModel& stored) {
+  if (options.kind == "tokens") {
+    throw UsageError("--kind",
+                     "expected pooled with --size native, whose images differ in the "
+                     "number of their tokens");
+  }
+  OwnSizes sizes(stored, options.engine);
+  const Wanted wanted = resolve(sizes.model(), options);
+  ImageReader reader(options.images, stored.transform);
+  Output output(context, options, wanted, reader);
+  Collector collector(stored.spec, wanted);
+  const auto rows_of = [&](engine::Session& session, const EqualImages& batch) {
+    const std::span<const float> rows = collector.run(session, batch.pixels, batch.size());
+    return std::vector<float>(rows.begin(), rows.end());
+  };
+  const int code = reader.for_each_sized(
+      stored.spec.patch,
+      [&](std::span<const SizedImage> images) {
+        output.append(sizes.rows(images, rows_of));
+        for (const SizedImage& image : images) output.name(*image.input);
+      },
+      output.meter());
+  const std::int64_t rows = output.finish(code);
+  if (code == 0) print_result(context, options, sizes.model(), wanted, rows);
+  return code;
+}
+
+int run(const Context& context, const Options& options) {
+  check_output(options);
+  const StoredModel stored = open_model(options.model);
+  const ComputeThreads threads(options.engine);
+  return options.size == kOwnSizes ? run_own_sizes(context, options, stored)
+                                   : run_one_size(context, options, stored);
 }
 
 }  // namespace
@@ -215,8 +272,7 @@ void add_features(CLI::App& root, Context& context) {
                    "of matrix products: auto, fp32, bf16 or int8")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "int8"}))
       ->capture_default_str();
-  command->add_option("--size", options->size,
-                      "input size instead of the model's: pixels, or HEIGHTxWIDTH");
+  command->add_option("--size", options->size, kSizeHelp);
   add_threads_option(*command, options->engine.threads);
   command->add_flag("-f,--force", options->force, "replace the file");
   command->callback([&context, options] {

@@ -38,6 +38,7 @@ void add_image_options(CLI::App& command, ImageOptions& options) {
 
 ImageReader::ImageReader(const ImageOptions& options, const image::EvalTransformOptions& transform)
     : options_(options),
+      settings_(transform),
       transform_(image::make_eval_transform(transform)),
       inputs_(collect_images(options.inputs, {.lists = options.list}, std::cin)) {}
 
@@ -47,35 +48,48 @@ std::vector<std::string> ImageReader::names() const {
   return out;
 }
 
-ImageBatch ImageReader::read(std::span<const ImageInput> inputs) {
-  const auto count = static_cast<std::int64_t>(inputs.size());
-  Shape shape = transform_->output_shape();
-  const auto size = static_cast<std::size_t>(element_count(shape));
-  shape.insert(shape.begin(), count);
-  ImageBatch batch{.pixels = HostTensor::zeros(DType::kF32, shape), .good = {}};
-  const std::span<float> all = batch.pixels.mutable_data<float>();
+// Decodes in parallel and hands the images out; returns those that could be read and used.
+std::vector<std::size_t> ImageReader::decode_all(
+    Inputs inputs, const std::function<void(std::size_t, const image::Image&)>& take) {
   std::vector<std::exception_ptr> errors(inputs.size());
-  parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, std::ssize(inputs), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       try {
-        Rng unused(0, RngPurpose::kSample);  // the evaluation transform draws nothing
-        transform_->apply(decode(inputs[i]), unused, all.subspan(i * size, size));
+        take(i, decode(inputs[i]));
       } catch (const Error&) {
         errors[i] = std::current_exception();
       }
     }
   });
+  std::vector<std::size_t> good;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (errors[i]) {
-      try {
-        std::rethrow_exception(errors[i]);
-      } catch (const Error& error) {
-        if (options_.on_error == "stop") throw;
-        log_warning("skipped: {}", error.what());
-        ++skipped_;
-        continue;
-      }
+    if (!errors[i]) {
+      good.push_back(i);
+      continue;
     }
+    try {
+      std::rethrow_exception(errors[i]);
+    } catch (const Error& error) {
+      if (options_.on_error == "stop") throw;
+      log_warning("skipped: {}", error.what());
+      ++skipped_;
+    }
+  }
+  return good;
+}
+
+ImageBatch ImageReader::read(Inputs inputs) {
+  Shape shape = transform_->output_shape();
+  const auto size = static_cast<std::size_t>(element_count(shape));
+  shape.insert(shape.begin(), std::ssize(inputs));
+  ImageBatch batch{.pixels = HostTensor::zeros(DType::kF32, shape), .good = {}};
+  const std::span<float> all = batch.pixels.mutable_data<float>();
+  const std::vector<std::size_t> good =
+      decode_all(inputs, [&](std::size_t i, const image::Image& image) {
+        Rng unused(0, RngPurpose::kSample);  // the evaluation transform draws nothing
+        transform_->apply(image, unused, all.subspan(i * size, size));
+      });
+  for (const std::size_t i : good) {
     const std::span<const float> from = all.subspan(i * size, size);
     const std::size_t place = batch.good.size() * size;
     if (place != i * size) std::copy(from.begin(), from.end(), all.subspan(place).begin());
@@ -84,17 +98,65 @@ ImageBatch ImageReader::read(std::span<const ImageInput> inputs) {
   return batch;
 }
 
-int ImageReader::for_each(const std::function<void(const ImageBatch& batch)>& use,
-                          const std::function<void(std::int64_t done)>& after) {
+SizedImage ImageReader::prepare(const ImageInput& input, const image::Image& image,
+                                std::int64_t patch) const {
+  engine::check_native_size(image.height, image.width, patch, engine::kNativePatchesMin,
+                            engine::kNativePatchesMax, input.name);
+  SizedImage out{.input = &input,
+                 .size = {image.height / patch * patch, image.width / patch * patch},
+                 .pixels = {}};
+  image::EvalTransformOptions own = settings_;
+  own.height = out.size.height;
+  own.width = out.size.width;
+  const std::unique_ptr<image::Transform> transform = image::make_eval_transform(own);
+  out.pixels.resize(static_cast<std::size_t>(element_count(transform->output_shape())));
+  Rng unused(0, RngPurpose::kSample);
+  // The released models' convolution leaves out the right and lower edge, not the centre's frame.
+  transform->apply(image::ImageView(image).window(0, 0, own.width, own.height), unused, out.pixels);
+  return out;
+}
+
+std::vector<SizedImage> ImageReader::read_sized(Inputs inputs, std::int64_t patch) {
+  std::vector<SizedImage> all(inputs.size());
+  const std::vector<std::size_t> good = decode_all(
+      inputs,
+      [&](std::size_t i, const image::Image& image) { all[i] = prepare(inputs[i], image, patch); });
+  std::vector<SizedImage> out;
+  for (const std::size_t i : good) out.push_back(std::move(all[i]));
+  return out;
+}
+
+int ImageReader::walk(const std::function<void(Inputs)>& use,
+                      const std::function<void(std::int64_t done)>& after) {
   for (std::int64_t first = 0; first < total(); first += options_.batch) {
     const std::int64_t count = std::min(options_.batch, total() - first);
-    const ImageBatch batch = read(std::span(inputs_).subspan(static_cast<std::size_t>(first),
-                                                             static_cast<std::size_t>(count)));
-    if (batch.size() > 0) use(batch);
+    use(std::span(inputs_).subspan(static_cast<std::size_t>(first),
+                                   static_cast<std::size_t>(count)));
     if (after) after(first + count);
   }
   if (skipped_ > 0) log_warning("{} of {} images were skipped", skipped_, total());
   return skipped_ == total() ? static_cast<int>(ExitCode::kBadData) : 0;
+}
+
+int ImageReader::for_each(const std::function<void(const ImageBatch& batch)>& use,
+                          const std::function<void(std::int64_t done)>& after) {
+  return walk(
+      [&](Inputs inputs) {
+        const ImageBatch batch = read(inputs);
+        if (batch.size() > 0) use(batch);
+      },
+      after);
+}
+
+int ImageReader::for_each_sized(std::int64_t patch,
+                                const std::function<void(std::span<const SizedImage>)>& use,
+                                const std::function<void(std::int64_t done)>& after) {
+  return walk(
+      [&](Inputs inputs) {
+        const std::vector<SizedImage> images = read_sized(inputs, patch);
+        if (!images.empty()) use(images);
+      },
+      after);
 }
 
 }  // namespace conopa::app

@@ -9,6 +9,8 @@
 
 #include "command.h"
 #include "conopa/core/host_tensor.h"
+#include "conopa/engine/token_batches.h"
+#include "conopa/image/image.h"
 #include "conopa/image/transform.h"
 #include "image_inputs.h"
 
@@ -32,6 +34,13 @@ struct ImageBatch {
   [[nodiscard]] std::int64_t size() const noexcept { return std::ssize(good); }
 };
 
+/// An image that keeps its own size, but for what is no whole patch at its right and lower edge.
+struct SizedImage {
+  const ImageInput* input = nullptr;
+  engine::ImageSize size;
+  std::vector<float> pixels;  ///< [C, H, W], normalised
+};
+
 /// Reads images of the command line batch by batch, decoding in parallel.
 class ImageReader {
  public:
@@ -49,10 +58,27 @@ class ImageReader {
   int for_each(const std::function<void(const ImageBatch& batch)>& use,
                const std::function<void(std::int64_t done)>& after = {});
 
+  /// The same with images that keep their own size.
+  /// @throws  ShapeError naming an image of fewer or more patches than check_native_size allows,
+  ///          unless on_error is "skip".
+  int for_each_sized(std::int64_t patch,
+                     const std::function<void(std::span<const SizedImage> images)>& use,
+                     const std::function<void(std::int64_t done)>& after = {});
+
  private:
-  [[nodiscard]] ImageBatch read(std::span<const ImageInput> inputs);
+  using Inputs = std::span<const ImageInput>;
+
+  [[nodiscard]] ImageBatch read(Inputs inputs);
+  [[nodiscard]] std::vector<SizedImage> read_sized(Inputs inputs, std::int64_t patch);
+  [[nodiscard]] SizedImage prepare(const ImageInput& input, const image::Image& image,
+                                   std::int64_t patch) const;
+  [[nodiscard]] std::vector<std::size_t> decode_all(
+      Inputs inputs, const std::function<void(std::size_t, const image::Image&)>& take);
+  int walk(const std::function<void(Inputs)>& use,
+           const std::function<void(std::int64_t done)>& after);
 
   ImageOptions options_;
+  image::EvalTransformOptions settings_;
   std::unique_ptr<image::Transform> transform_;
   std::vector<ImageInput> inputs_;
   std::int64_t skipped_ = 0;

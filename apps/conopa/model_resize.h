@@ -35,6 +35,14 @@ struct InputSize {
 [[nodiscard]] arch::EncoderSpec resized_spec(const arch::EncoderSpec& spec, InputSize size,
                                              std::string_view option);
 
+/// What --size says for images that keep their own size.
+inline constexpr std::string_view kOwnSizes = "native";
+
+/// Help text of --size where kOwnSizes is possible.
+inline constexpr const char* kSizeHelp =
+    "input size instead of the model's: pixels, HEIGHTxWIDTH, or native: every image at its own, "
+    "by models of native resolution";
+
 /// The spec of a stored model at what was typed after --size; its own size if nothing was.
 /// @throws as parse_input_size and resized_spec.
 [[nodiscard]] arch::EncoderSpec spec_at(const StoredModel& model, std::string_view size);

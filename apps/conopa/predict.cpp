@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "command.h"
@@ -15,6 +15,8 @@
 #include "image_reader.h"
 #include "model_resize.h"
 #include "network.h"
+#include "own_sizes.h"
+#include "predictions.h"
 
 namespace conopa::app {
 namespace {
@@ -30,24 +32,8 @@ struct Options {
 void print(const Context& context, const Options& options, const StoredModel& model,
            const ImageInput& input, std::span<const float> logits) {
   const std::vector<eval::Prediction> top = eval::top_classes(logits, options.top);
-  if (!context.json) {
-    fmt::print("{}\n", input.name);
-    for (const eval::Prediction& p : top) {
-      fmt::print("  {:6.2f} %  {:>4}{}{}\n", 100.0 * p.probability, p.index,
-                 model.class_names.empty() ? "" : "  ",
-                 model.class_names.empty() ? "" : class_name(model.class_names, p.index));
-    }
-    return;
-  }
-  using Json = nlohmann::ordered_json;
-  Json line{{"file", input.name}, {"predictions", Json::array()}};
-  for (const eval::Prediction& p : top) {
-    line["predictions"].push_back({{"class", class_name(model.class_names, p.index)},
-                                   {"index", p.index},
-                                   {"probability", p.probability}});
-  }
-  // File names need not be UTF-8.
-  fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+  const ImagePredictions image{.file = input.name, .top = top, .class_names = model.class_names};
+  fmt::print("{}", context.json ? predictions_json(image) : predictions_text(image));
 }
 
 // On a terminal the results themselves show how far it is.
@@ -57,12 +43,16 @@ std::unique_ptr<Progress> progress_of(const Context& context, const Options& opt
   return make_progress(context, "predict", images);
 }
 
-int run(const Context& context, const Options& options) {
-  prepare_engine(context, options.engine);
-  const StoredModel model = open_model(options.model);
-  require_classifier(model);
+// Readers of a pipe get each batch as soon as it is done.
+std::function<void(std::int64_t)> flush_and_show(Progress* progress) {
+  return [progress](std::int64_t done) {
+    if (std::fflush(stdout) != 0) throw IoError("stdout", "cannot write the predictions");
+    if (progress != nullptr) progress->update(done);
+  };
+}
+
+int run_one_size(const Context& context, const Options& options, const StoredModel& model) {
   const arch::EncoderSpec spec = spec_at(model, options.size);
-  const ComputeThreads threads(options.engine);
   const std::unique_ptr<Network> network =
       make_network(context, model, spec, options.engine, options.images.batch);
   ImageReader reader(options.images, resized_transform(model.transform, model.spec, spec));
@@ -75,13 +65,40 @@ int run(const Context& context, const Options& options) {
             std::span(logits).subspan(i * classes, classes));
     }
   };
-  const int code = reader.for_each(use, [&](std::int64_t done) {
-    // Readers of a pipe get each batch as soon as it is done.
-    if (std::fflush(stdout) != 0) throw IoError("stdout", "cannot write the predictions");
-    if (progress) progress->update(done);
-  });
+  const int code = reader.for_each(use, flush_and_show(progress.get()));
   if (progress) progress->finish();
   return code;
+}
+
+int run_own_sizes(const Context& context, const Options& options, const StoredModel& model) {
+  OwnSizes sizes(model, options.engine);
+  ImageReader reader(options.images, model.transform);
+  const std::unique_ptr<Progress> progress = progress_of(context, options, reader.total());
+  const auto classes = static_cast<std::size_t>(model.spec.outputs());
+  const auto logits_of = [classes](engine::Session& session, const EqualImages& batch) {
+    std::vector<float> logits(batch.places.size() * classes);
+    session.run(batch.pixels.data<float>(), batch.size(), {.logits = logits});
+    return logits;
+  };
+  const auto use = [&](std::span<const SizedImage> images) {
+    const std::vector<float> logits = sizes.rows(images, logits_of);
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      print(context, options, model, *images[i].input,
+            std::span(logits).subspan(i * classes, classes));
+    }
+  };
+  const int code = reader.for_each_sized(model.spec.patch, use, flush_and_show(progress.get()));
+  if (progress) progress->finish();
+  return code;
+}
+
+int run(const Context& context, const Options& options) {
+  prepare_engine(context, options.engine);
+  const StoredModel model = open_model(options.model);
+  require_classifier(model);
+  const ComputeThreads threads(options.engine);
+  return options.size == kOwnSizes ? run_own_sizes(context, options, model)
+                                   : run_one_size(context, options, model);
 }
 
 }  // namespace
@@ -97,8 +114,7 @@ void add_predict(CLI::App& root, Context& context) {
   command->add_option("-k,--top", options->top, "classes to show per image")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}))
       ->capture_default_str();
-  command->add_option("--size", options->size,
-                      "input size instead of the model's: pixels, or HEIGHTxWIDTH");
+  command->add_option("--size", options->size, kSizeHelp);
   add_engine_options(*command, options->engine);
   command->callback([&context, options] {
     context.action = [&context, options] { return run(context, *options); };

@@ -46,12 +46,12 @@ std::vector<std::vector<std::size_t>> batches_by_tokens(std::span<const ImageSiz
 }
 
 void check_native_size(std::int64_t height, std::int64_t width, std::int64_t patch,
-                       std::int64_t min, std::int64_t max) {
+                       std::int64_t min, std::int64_t max, std::string_view where) {
   if (patch < 1) throw ConfigError(kWhere, "expected a patch of at least 1 px, got {}", patch);
   const std::int64_t rows = height / patch;
   const std::int64_t cols = width / patch;
   if (rows >= 1 && cols >= 1 && rows <= max / cols && rows * cols >= min) return;
-  throw ShapeError(kWhere,
+  throw ShapeError(where,
                    "expected an image of {} to {} patches of {} px, found {}x{} px with {} x {} "
                    "patches; resize it",
                    min, max, patch, height, width, rows, cols);

@@ -12,15 +12,19 @@
 
 namespace conopa::engine {
 
-/// The tensors of an encoder as a source of weights.
-inline MemorySource weights_of(const nn::Encoder& encoder) {
+/// Parameters as a source of weights.
+inline MemorySource weights_of(const nn::Parameters& parameters) {
   std::vector<NamedTensor> tensors;
-  const nn::Parameters& parameters = encoder.parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     tensors.push_back({parameters.table().entries()[i].name,
                        nn::to_host(parameters.tensors()[i].detach().to(at::kFloat))});
   }
   return MemorySource(std::move(tensors));
+}
+
+/// The tensors of an encoder as a source of weights.
+inline MemorySource weights_of(const nn::Encoder& encoder) {
+  return weights_of(encoder.parameters());
 }
 
 /// What a native run gives; layers are [B, N, D] without gaps.

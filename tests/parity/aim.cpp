@@ -9,14 +9,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "checkers.h"
+#include "conopa/eval/zero_shot.h"
 #include "conopa/io/checkpoint.h"
 #include "conopa/nn/convert.h"
 #include "models.h"
-#include "tests/engine/native_model.h"
+#include "native.h"
 
 namespace conopa::parity {
 
@@ -78,24 +76,6 @@ void compare_layers(const Case& c, Outcome& out, const nn::Capture& layers,
   }
 }
 
-// Native layers of a bidirectional pass.
-void compare_native_layers(const Case& c, Outcome& out, const nn::Encoder& encoder,
-                           const at::Tensor& image, const std::string& suffix) {
-  const engine::Model model = engine::Model::load(encoder.spec(), engine::weights_of(encoder),
-                                                  {.precision = engine::Precision::kFp32});
-  const engine::NativeResult result = engine::run_native(model, image, engine::Layers::kShown);
-  const auto compare = [&](const std::string& expected, const std::string& name) {
-    const auto found = result.layers.find(name);
-    if (!c.io->contains(expected + suffix) || found == result.layers.end()) return;
-    out.compare(expected + suffix, found->second, "native");
-  };
-  compare("tokens", "tokens_in");
-  compare("out", "final_norm");
-  for (int i = 0; i < 8; ++i) {
-    compare(fmt::format("block{}", i), fmt::format("block{}_out", i));
-  }
-}
-
 void compare_position(const Case& c, Outcome& out, const nn::Capture& layers) {
   if (!c.io->contains("pos_embed")) return;
   const at::Tensor added = layers.at("tokens_in") - layers.at("patch_embed");
@@ -135,7 +115,7 @@ void check_aim_probe(const Case& c, Outcome& out) {
     }
   }
   compare_native(c, out, encoder, image);
-  compare_native_layers(c, out, encoder, image, "");
+  compare_native_layers(c, out, encoder, {.images = image});
 }
 
 void check_aim_encoder(const Case& c, Outcome& out) {
@@ -163,7 +143,7 @@ void check_aim_encoder(const Case& c, Outcome& out) {
     out.compare("grad_image", values(image.grad()), variant.name);
     compare_parameters(c, out, encoder.parameters(), model.scheme, "grad.", true, variant.name);
     compare_short_gradients(c, out, encoder.parameters(), variant.name);
-    if (!masked) compare_native_layers(c, out, encoder, image.detach(), "");
+    compare_native_layers(c, out, encoder, {.images = image.detach(), .prefix = options.prefix});
   }
 }
 
@@ -182,58 +162,113 @@ void check_aim_native(const Case& c, Outcome& out) {
       static_cast<void>(encoder.encode(image, options));
       compare_layers(c, out, layers, suffix, variant.name);
     }
-    compare_native_layers(c, out, encoder, image, suffix);
+    compare_native_layers(c, out, encoder, {.images = image, .suffix = suffix});
   }
 }
 
-void check_aim_pair(const Case& c, Outcome& out) {
-  const arch::InferredModel image_model = aim_model(c);
-  const nlohmann::json args = c.args();
-  arch::EncoderSpec text_spec = arch::preset_spec("aimv2_lit_text");
-  text_spec.vocabulary = args.at("vocab_size");
-  text_spec.end_token = args.at("eos_token_id");
-  text_spec.width = args.at("max_context_length");
-  text_spec.dim = args.at("text_embed_dim");
-  text_spec.depth = args.at("text_num_blocks");
-  text_spec.heads = args.at("text_num_heads");
-  text_spec.mlp_hidden = args.at("text_mlp_embed_dim");
-  text_spec.projection = args.at("projection_dim");
-  text_spec.resolve();
-  const nn::Encoder image = load_encoder(c, image_model.spec, image_model.scheme);
-  const nn::Encoder text = load_encoder(c, text_spec, image_model.scheme);
-  // Shorter sequences are filled up; a causal tower cannot see the filling.
+namespace {
+
+/// The towers of a zero-shot pair with a case's weights.
+struct Pair {
+  nn::Encoder image;
+  nn::Encoder pooled;  ///< the image tower without its projection
+  nn::Encoder text;
+  at::Tensor ids;        ///< [K, width], filled up: a causal tower cannot see the filling
+  std::int64_t words{};  ///< of a text in the case
+  double scale = 0.0;
+};
+
+arch::EncoderSpec text_spec(const nlohmann::json& args) {
+  arch::EncoderSpec spec = arch::preset_spec("aimv2_lit_text");
+  spec.vocabulary = args.at("vocab_size");
+  spec.end_token = args.at("eos_token_id");
+  spec.width = args.at("max_context_length");
+  spec.dim = args.at("text_embed_dim");
+  spec.depth = args.at("text_num_blocks");
+  spec.heads = args.at("text_num_heads");
+  spec.mlp_hidden = args.at("text_mlp_embed_dim");
+  spec.projection = args.at("projection_dim");
+  spec.resolve();
+  return spec;
+}
+
+Pair load_pair(const Case& c) {
+  const arch::InferredModel model = aim_model(c);
+  const arch::EncoderSpec words = text_spec(c.args());
+  arch::EncoderSpec headed = model.spec;
+  headed.projection = 0;
+  headed.resolve();
   const at::Tensor given = nn::to_torch(c.io->read("input_ids"), at::kLong);
-  const at::Tensor ids =
-      at::constant_pad_nd(given, {0, text_spec.width - given.size(1)}, text_spec.end_token);
-  for (const OpsVariant& variant : kOpsVariants) {
-    nn::Capture layers;
-    nn::ForwardOptions options;
-    options.exec.ops = variant.ops;
-    const nn::ForwardResult seen = image.forward(tensor(c, "image"), options);
-    options.capture = &layers;
-    const nn::ForwardResult read = text.forward(ids, options);
-    out.compare("image_embed", values(seen.logits), variant.name);
-    out.compare("text_embed", values(read.logits), variant.name);
-    out.compare("text_pooled", values(read.features), variant.name);
-    const at::Tensor trunk = layers.at("final_norm").narrow(1, 0, given.size(1));
-    out.compare("text_trunk_out", values(trunk.contiguous()), variant.name);
-    arch::EncoderSpec headed = image_model.spec;
-    headed.projection = 0;
-    headed.resolve();
-    nn::Encoder pooled(headed);
-    load_present_weights(c, pooled.parameters(), image_model.scheme);
-    out.compare("image_pooled", values(pooled.forward(tensor(c, "image"), {}).logits),
-                variant.name);
-    const auto unit = [](const at::Tensor& x) {
-      return x / at::linalg_vector_norm(x, 2, at::IntArrayRef({1}), true);
-    };
-    const auto file = open_checkpoint(c.folder / "weights.pth");
-    const double stored = file->read("log_logit_scale").to_f64().front();
-    const double scale = std::exp(std::clamp(stored, 0.0, std::log(100.0)));
-    const at::Tensor logits = at::matmul(unit(seen.logits), unit(read.logits).t()) * scale;
-    out.compare("logits_per_image", values(logits), variant.name);
-    out.compare("logits_per_text", values(logits.t().contiguous()), variant.name);
+  const auto file = open_checkpoint(c.folder / "weights.pth");
+  Pair pair{.image = load_encoder(c, model.spec, model.scheme),
+            .pooled = nn::Encoder(headed),
+            .text = load_encoder(c, words, model.scheme),
+            .ids = at::constant_pad_nd(given, {0, words.width - given.size(1)}, words.end_token),
+            .words = given.size(1),
+            .scale = eval::similarity_scale(file->read("log_logit_scale").to_f64().front())};
+  load_present_weights(c, pair.pooled.parameters(), model.scheme);
+  return pair;
+}
+
+void compare_pair_torch(const Case& c, Outcome& out, const Pair& pair, const OpsVariant& variant) {
+  nn::Capture layers;
+  nn::ForwardOptions options;
+  options.exec.ops = variant.ops;
+  const at::Tensor image = tensor(c, "image");
+  const nn::ForwardResult seen = pair.image.forward(image, options);
+  out.compare("image_pooled", values(pair.pooled.forward(image, options).logits), variant.name);
+  options.capture = &layers;
+  const nn::ForwardResult read = pair.text.forward(pair.ids, options);
+  out.compare("image_embed", values(seen.logits), variant.name);
+  out.compare("text_embed", values(read.logits), variant.name);
+  out.compare("text_pooled", values(read.features), variant.name);
+  const at::Tensor trunk = layers.at("final_norm").narrow(1, 0, pair.words);
+  out.compare("text_trunk_out", values(trunk.contiguous()), variant.name);
+  const auto unit = [](const at::Tensor& x) {
+    return x / at::linalg_vector_norm(x, 2, at::IntArrayRef({1}), true);
+  };
+  const at::Tensor logits = at::matmul(unit(seen.logits), unit(read.logits).t()) * pair.scale;
+  out.compare("logits_per_image", values(logits), variant.name);
+  out.compare("logits_per_text", values(logits.t().contiguous()), variant.name);
+}
+
+// Everything as `conopa zeroshot` does it: towers in the native engine, classes of one text each.
+void compare_pair_native(const Case& c, Outcome& out, const Pair& pair) {
+  const auto run = [](const nn::Encoder& encoder, const at::Tensor& inputs) {
+    return engine::run_native(native_model(encoder.spec(), encoder.parameters()), inputs,
+                              engine::Layers::kShown);
+  };
+  const at::Tensor image = tensor(c, "image");
+  const engine::NativeResult seen = run(pair.image, image);
+  const engine::NativeResult read = run(pair.text, pair.ids);
+  out.compare("image_pooled", run(pair.pooled, image).logits, "native");
+  out.compare("image_embed", seen.logits, "native");
+  out.compare("text_embed", read.logits, "native");
+  out.compare("text_pooled", read.features, "native");
+  const arch::EncoderSpec& spec = pair.text.spec();
+  const std::int64_t texts = pair.ids.size(0);
+  const at::Tensor trunk = nn::to_torch(HostTensor::of<float>(
+      DType::kF32, {texts, spec.width, spec.dim}, read.layers.at("final_norm")));
+  out.compare("text_trunk_out", values(trunk.narrow(1, 0, pair.words).contiguous()), "native");
+  const auto width = static_cast<std::size_t>(spec.projection);
+  eval::ClassTexts classes(texts, spec.projection);
+  for (std::int64_t k = 0; k < texts; ++k) {
+    classes.add(k, std::span(read.logits).subspan(static_cast<std::size_t>(k) * width, width));
   }
+  const std::vector<float> logits =
+      eval::similarity_logits(seen.logits, classes.unit_rows(), spec.projection, pair.scale);
+  out.compare("logits_per_image", logits, "native");
+  const at::Tensor per_image =
+      nn::to_torch(HostTensor::of<float>(DType::kF32, {image.size(0), texts}, logits));
+  out.compare("logits_per_text", values(per_image.t().contiguous()), "native");
+}
+
+}  // namespace
+
+void check_aim_pair(const Case& c, Outcome& out) {
+  const Pair pair = load_pair(c);
+  for (const OpsVariant& variant : kOpsVariants) compare_pair_torch(c, out, pair, variant);
+  compare_pair_native(c, out, pair);
 }
 
 }  // namespace conopa::parity

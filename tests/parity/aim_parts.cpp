@@ -11,6 +11,7 @@
 #include "conopa/nn/convert.h"
 #include "conopa/nn/probe_norm.h"
 #include "models.h"
+#include "native.h"
 #include "nn/block.h"
 
 namespace conopa::parity {
@@ -47,6 +48,50 @@ at::Tensor probe_logits(const Tensors& t, const at::Tensor& tokens, std::int64_t
                     t.at("linear.bias"), exec);
 }
 
+// The probe behind a block that passes its rows on.
+void compare_native_probe(const Case& c, Outcome& out, const at::Tensor& average) {
+  RowsModel model(nn::to_host(average.contiguous()));
+  arch::EncoderSpec& spec = model.spec;
+  spec.heads = c.args().at("num_heads");
+  spec.read_blocks = {0};
+  spec.read_out = arch::ReadOut::kAttention;
+  spec.head_norm = arch::HeadNorm::kBatch;
+  spec.pool_queries = c.args().at("num_queries");
+  spec.pool_bias = c.args().at("qkv_bias");
+  spec.head_bias = c.args().at("linear_bias");
+  spec.num_classes = c.args().at("out_features");
+  spec.norm_eps = 1e-6;
+  model.tensors[arch::names::block(0, arch::names::kProj) + ".weight"] =
+      HostTensor::zeros(DType::kF32, {spec.dim, spec.dim});
+  const auto file = open_checkpoint(c.folder / "weights.pth");
+  const std::pair<std::string, std::string> renamed[] = {
+      {"cls_token", std::string(arch::names::kPoolQueries)},
+      {"k.", std::string(arch::names::kPoolKey) + "."},
+      {"v.", std::string(arch::names::kPoolValue) + "."},
+      {"linear.", std::string(arch::names::kHead) + "."},
+      {"bn.", std::string(arch::names::kHeadNorm) + "."}};
+  for (const std::string& name : file->names()) {
+    for (const auto& [from, to] : renamed) {
+      if (name.starts_with(from)) model.tensors[to + name.substr(from.size())] = file->read(name);
+    }
+  }
+  out.compare("logits_eval", model.run().logits, "native");
+}
+
+// The engine adds the branches to the weights when it loads them.
+void compare_native_lora(const Case& c, Outcome& out) {
+  const auto file = open_checkpoint(c.folder / "weights.pth");
+  std::map<std::string, HostTensor> layer;
+  for (const std::string& name : file->names()) layer[name] = file->read(name);
+  const auto describe = [&c](arch::EncoderSpec& spec) {
+    spec.heads = c.args().at("num_heads");
+    spec.lora_rank = c.args().at("lora_rank");
+  };
+  const std::vector<float> y = native_attention(c.io->read("x"), describe, layer);
+  out.compare("out", y, "native");
+  out.compare("out_merged", y, "native");
+}
+
 }  // namespace
 
 void check_attention_probe(const Case& c, Outcome& out) {
@@ -79,6 +124,7 @@ void check_attention_probe(const Case& c, Outcome& out) {
     out.compare("bn_running_mean_after", values(t.at("bn.running_mean")), variant.name);
     out.compare("bn_running_var_after", values(t.at("bn.running_var")), variant.name);
   }
+  compare_native_probe(c, out, average);
 }
 
 void check_lora(const Case& c, Outcome& out) {
@@ -124,6 +170,7 @@ void check_lora(const Case& c, Outcome& out) {
     out.compare("merged_qkv_weight", merged(arch::names::kQkv), variant.name);
     out.compare("merged_proj_weight", merged(arch::names::kProj), variant.name);
   }
+  compare_native_lora(c, out);
 }
 
 }  // namespace conopa::parity

@@ -13,6 +13,7 @@
 #include "conopa/train/gradients.h"
 #include "conopa/train/schedule.h"
 #include "models.h"
+#include "native.h"
 
 namespace conopa::parity {
 namespace {
@@ -65,6 +66,9 @@ void check_aim_pretraining(const Case& c, Outcome& out) {
       compare_parameters(c, out, net.parameters(), model.scheme, "grad.", true, variant.name);
     }
   }
+  const nn::Encoder encoder = load_encoder(c, model.spec, model.scheme);
+  compare_native_layers(c, out, encoder, {.images = image, .prefix = prefixes(c)});
+  compare_native_patches(out, encoder, image, prefixes(c));
 }
 
 void check_aim_captions(const Case& c, Outcome& out) {
@@ -95,6 +99,9 @@ void check_aim_captions(const Case& c, Outcome& out) {
     out.compare("loss", values(loss), variant.name);
     compare_parameters(c, out, net.parameters(), model.scheme, "grad.", true, variant.name);
   }
+  // The engine runs the encoder; captioning decoders run with libtorch alone.
+  compare_native_layers(c, out, load_encoder(c, model.spec, model.scheme),
+                        {.images = image, .prefix = prefixes(c)});
 }
 
 void check_aim_steps(const Case& c, Outcome& out) {

@@ -4,7 +4,7 @@
 #include "conopa/core/error.h"
 #include "conopa/io/checkpoint.h"
 #include "conopa/nn/convert.h"
-#include "tests/engine/native_model.h"
+#include "native.h"
 
 namespace conopa::parity {
 
@@ -81,8 +81,7 @@ void compare_native(const Case& c, Outcome& out, const nn::Encoder& encoder,
   if (!c.io->contains(logits)) return;
   arch::EncoderSpec spec = encoder.spec();
   spec.mask_rate = mask_rate.value_or(spec.mask_rate);
-  const engine::Model model = engine::Model::load(spec, engine::weights_of(encoder),
-                                                  {.precision = engine::Precision::kFp32});
+  const engine::Model model = native_model(spec, encoder.parameters());
   for (const engine::Layers layers : {engine::Layers::kSkipped, engine::Layers::kShown}) {
     out.compare(logits, engine::run_native(model, image, layers).logits, "native");
   }

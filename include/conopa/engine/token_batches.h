@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace conopa::engine {
@@ -11,6 +12,8 @@ namespace conopa::engine {
 struct ImageSize {
   std::int64_t height = 0;
   std::int64_t width = 0;
+
+  bool operator==(const ImageSize&) const = default;
 };
 
 /// Batches of images for a model that takes them at their own size (Model::resized).
@@ -33,8 +36,10 @@ inline constexpr std::int64_t kNativePatchesMin = 112;
 inline constexpr std::int64_t kNativePatchesMax = 4096;
 
 /// Refuses an image whose number of whole patches is outside min..max.
+/// @param where  the image, for messages.
 /// @throws ShapeError naming the patches of the image and what to resize it to.
 void check_native_size(std::int64_t height, std::int64_t width, std::int64_t patch,
-                       std::int64_t min = kNativePatchesMin, std::int64_t max = kNativePatchesMax);
+                       std::int64_t min = kNativePatchesMin, std::int64_t max = kNativePatchesMax,
+                       std::string_view where = "batches");
 
 }  // namespace conopa::engine
