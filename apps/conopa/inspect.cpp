@@ -1,4 +1,4 @@
-// conopa inspect: what a model folder, a checkpoint file or a preset holds.
+// conopa inspect: what a model folder, a checkpoint file, a language model or a preset holds.
 
 #include <fmt/format.h>
 
@@ -11,7 +11,9 @@
 #include "conopa/core/error.h"
 #include "conopa/core/system.h"
 #include "conopa/io/checkpoint.h"
+#include "conopa/llm/source.h"
 #include "gguf_model.h"
+#include "inspect_language.h"
 #include "model_store.h"
 #include "model_text.h"
 
@@ -144,6 +146,9 @@ void print_tensors(const Inspected& found) {
 }
 
 int run(const Context& context, const Options& options) {
+  if (llm::LmSource::recognises(options.target)) {
+    return inspect_language(context, options.target, options.tensors);
+  }
   const Inspected found = inspect(options.target);
   if (context.json) {
     fmt::print("{}\n", to_json(found).dump(-1, ' ', false, Json::error_handler_t::replace));
@@ -165,7 +170,9 @@ void add_inspect(CLI::App& root, Context& context) {
       root, "inspect", "show spec, tensors, parameters and cost of a model, file or preset",
       "conopa inspect illama_tiny_patch16_224 --tensors");
   auto options = std::make_shared<Options>();
-  command->add_option("target", options->target, "model folder, checkpoint file or model name")
+  command
+      ->add_option("target", options->target,
+                   "model folder, checkpoint file, language model (docs/formats.md) or model name")
       ->required();
   command->add_flag("-t,--tensors", options->tensors, "list every tensor");
   command->callback([&context, options] {

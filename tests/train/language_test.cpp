@@ -18,7 +18,7 @@
 namespace conopa::train {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::filesystem::path write_lm(const TestFolder& folder, std::string_view name,
                                std::uint64_t seed = 0) {
@@ -65,7 +65,7 @@ TEST(LanguageRunTest, CheckpointsLeaveTheFrozenBlockToItsSource) {
   for (const char* part : {"model", "checkpoints/last", "checkpoints/best"}) {
     const auto stored = folder / "run" / part;
     EXPECT_FALSE(holds_layers(stored)) << part;
-    EXPECT_THAT(stored_names(stored), testing::Contains("llm.mapper1.weight")) << part;
+    EXPECT_THAT(stored_names(stored), ::testing::Contains("llm.mapper1.weight")) << part;
     const auto record = llm::read_record(stored);
     ASSERT_TRUE(record) << part;
     EXPECT_EQ(record->layers, (std::vector<std::int64_t>{0, 2}));

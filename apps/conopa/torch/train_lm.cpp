@@ -17,6 +17,7 @@
 #include "conopa/tasks/runtime.h"
 #include "conopa/text/corpus.h"
 #include "conopa/train/language_model.h"
+#include "conopa/train/options.h"
 #include "settings.h"
 #include "torch/parts.h"
 
