@@ -20,8 +20,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::filesystem::path write_lm(const TestFolder& folder, std::string_view name,
-                               std::uint64_t seed = 0) {
+std::filesystem::path write_lm(const TestFolder& folder, const char* name, std::uint64_t seed = 0) {
   const llm::LmConfig config = conopa::testing::small_llama();
   llm::write_meta(folder / name, config, conopa::testing::random_llama(config, DType::kF32, seed));
   return folder / name;
@@ -87,7 +86,6 @@ TEST(LanguageRunTest, TheEngineReadsTheBlockAgain) {
   engine::Session session(
       engine::Model::load(stored.spec, *stored.weights, {.precision = engine::Precision::kFp32}),
       {});
-  const HostTensor image = toy_dataset(1, 3).dataset->get(0).image;
   EXPECT_EQ(session.model().spec().llm.hidden, conopa::testing::small_llama().hidden);
 
   std::filesystem::remove_all(lm);
