@@ -34,5 +34,6 @@ void check_lora(const Case& c, Outcome& out);             ///< low-rank branches
 void check_vit_llama(const Case& c, Outcome& out);            ///< image model, forward
 void check_vit_llama_gradients(const Case& c, Outcome& out);  ///< frozen block, AdamW step
 void check_language_padding(const Case& c, Outcome& out);     ///< padded keys
+void check_filter_analysis(const Case& c, Outcome& out);  ///< activation maps, pseudo-masks
 
 }  // namespace conopa::parity
