@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "command.h"
+#include "analyze.h"
 #include "conopa/core/error.h"
 #include "conopa/engine/session.h"
 #include "conopa/eval/pca.h"
@@ -212,6 +212,7 @@ void add_analyze(CLI::App& root, Context& context) {
                                   "conopa analyze features MODEL photos/ --out pca");
   command->require_subcommand(1);
   add_analyze_features(*command, context);
+  add_analyze_filter(*command, context);
 }
 
 }  // namespace conopa::app

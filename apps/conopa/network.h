@@ -69,6 +69,18 @@ class Network {
   [[nodiscard]] virtual std::vector<LayerValues> layers(const HostTensor& images,
                                                         std::int64_t count) = 0;
 
+  /// What captures() can give: the layers of the network in its order, and of libtorch also
+  /// branches ("block3_attn_out", "block3_mlp_out") and attention ("block3_attn_map"), sorted by
+  /// name. Costs libtorch a pass over one blank image.
+  [[nodiscard]] virtual std::vector<std::string> capture_names() = 0;
+
+  /// Some intermediate results of a batch: tokens [B, N, D], attention [B, H, N, N].
+  /// @param names  of capture_names().
+  /// @return       in the order of the names; one that is unknown is left out.
+  [[nodiscard]] virtual std::vector<LayerValues> captures(const HostTensor& images,
+                                                          std::int64_t count,
+                                                          std::span<const std::string> names) = 0;
+
  protected:
   Network() = default;
 };

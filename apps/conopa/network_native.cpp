@@ -24,6 +24,24 @@ void run(engine::Session& session, const HostTensor& inputs, std::int64_t count,
   }
 }
 
+// Copies the rows of a batch to their place among those of all images.
+void keep_rows(const engine::LayerRows& rows, std::int64_t count, std::vector<LayerValues>& out) {
+  auto layer = std::ranges::find(out, rows.name, &LayerValues::name);
+  if (layer == out.end()) {
+    const auto size = static_cast<std::size_t>(count * rows.tokens * rows.width);
+    out.push_back({.name = std::string(rows.name),
+                   .shape = {count, rows.tokens, rows.width},
+                   .values = std::vector<float>(size)});
+    layer = out.end() - 1;
+  }
+  auto to = layer->values.begin() + rows.first_image * rows.tokens * rows.width;
+  for (std::int64_t image = 0; image < rows.images; ++image) {
+    for (std::int64_t token = 0; token < rows.tokens; ++token) {
+      to = std::ranges::copy(rows.row(image, token), to).out;
+    }
+  }
+}
+
 class NativeNetwork final : public Network {
  public:
   NativeNetwork(engine::Model model, const engine::SessionOptions& options)
@@ -48,29 +66,29 @@ class NativeNetwork final : public Network {
   [[nodiscard]] std::vector<LayerValues> layers(const HostTensor& images,
                                                 std::int64_t count) override;
 
+  [[nodiscard]] std::vector<std::string> capture_names() override {
+    std::vector<std::string> out;
+    for (engine::LayerInfo& layer : session_.model().layers()) out.push_back(std::move(layer.name));
+    return out;
+  }
+
+  [[nodiscard]] std::vector<LayerValues> captures(const HostTensor& images, std::int64_t count,
+                                                  std::span<const std::string> names) override {
+    std::vector<LayerValues> out;
+    run(session_, images, count, {}, [&](const engine::LayerRows& rows) {
+      if (std::ranges::find(names, rows.name) != names.end()) keep_rows(rows, count, out);
+    });
+    std::ranges::sort(out, {}, [&](const LayerValues& layer) {
+      return std::ranges::find(names, layer.name) - names.begin();
+    });
+    return out;
+  }
+
  private:
   [[nodiscard]] const arch::EncoderSpec& spec() const { return session_.model().spec(); }
 
   engine::Session session_;
 };
-
-// Copies the rows of a batch to their place among those of all images.
-void keep_rows(const engine::LayerRows& rows, std::int64_t count, std::vector<LayerValues>& out) {
-  auto layer = std::ranges::find(out, rows.name, &LayerValues::name);
-  if (layer == out.end()) {
-    const auto size = static_cast<std::size_t>(count * rows.tokens * rows.width);
-    out.push_back({.name = std::string(rows.name),
-                   .shape = {count, rows.tokens, rows.width},
-                   .values = std::vector<float>(size)});
-    layer = out.end() - 1;
-  }
-  auto to = layer->values.begin() + rows.first_image * rows.tokens * rows.width;
-  for (std::int64_t image = 0; image < rows.images; ++image) {
-    for (std::int64_t token = 0; token < rows.tokens; ++token) {
-      to = std::ranges::copy(rows.row(image, token), to).out;
-    }
-  }
-}
 
 std::vector<LayerValues> NativeNetwork::layers(const HostTensor& images, std::int64_t count) {
   std::vector<LayerValues> out;

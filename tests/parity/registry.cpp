@@ -44,6 +44,7 @@ constexpr Row kRows[] = {
     {"lm4v", "ViTLLaMA", "", check_vit_llama},
     {"lm4v", "OPTDecoderLayer", "", check_opt_block},
     {"lm4v", "LLaMATransformer", "mask", check_language_padding},
+    {"lm4v", "pseudo-mask IoU", "", check_filter_analysis},
     {"gen_preprocess", "centre crop", "", check_halving_crop},
 };
 

@@ -75,7 +75,36 @@ class TorchNetwork final : public Network {
     return out;
   }
 
+  [[nodiscard]] std::vector<std::string> capture_names() override {
+    const arch::EncoderSpec& spec = encoder_.spec();
+    const HostTensor blank =
+        HostTensor::zeros(DType::kF32, {1, spec.channels, spec.height, spec.width});
+    std::vector<std::string> out;
+    for (const auto& [name, tensor] : capture(blank, 1)) out.push_back(name);
+    return out;
+  }
+
+  [[nodiscard]] std::vector<LayerValues> captures(const HostTensor& images, std::int64_t count,
+                                                  std::span<const std::string> names) override {
+    const nn::Capture all = capture(images, count);
+    std::vector<LayerValues> out;
+    for (const std::string& name : names) {
+      const auto found = all.find(name);
+      if (found != all.end()) out.push_back(layer_of(name, found->second));
+    }
+    return out;
+  }
+
  private:
+  [[nodiscard]] nn::Capture capture(const HostTensor& images, std::int64_t count) const {
+    const at::NoGradGuard no_grad;
+    nn::Capture out;
+    nn::ForwardOptions options;
+    options.exec = exec_;
+    options.capture = &out;
+    static_cast<void>(encoder_.forward(input(images, count), options));
+    return out;
+  }
   static bool is_block_output(std::string_view name) {
     return name.ends_with("_out") && !name.ends_with("_attn_out") && !name.ends_with("_mlp_out");
   }
