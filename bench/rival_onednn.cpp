@@ -34,13 +34,15 @@ struct Product {
 std::vector<Product> products_of(const arch::EncoderSpec& spec, std::int64_t batch) {
   std::vector<Product> out;
   const std::int64_t N = spec.num_tokens();
-  for (const arch::BlockSpec& block : arch::encoder_blocks(spec)) {
+  std::vector<arch::BlockSpec> blocks = arch::encoder_blocks(spec);
+  blocks.resize(static_cast<std::size_t>(spec.blocks_to_run()));
+  for (const arch::BlockSpec& block : blocks) {
     const auto linear = [&](std::int64_t tokens, std::int64_t in, std::int64_t width) {
       out.push_back({.groups = 1, .m = batch * tokens, .k = in, .n = width, .weights = true});
     };
     const std::int64_t D = block.dim;
     // The last block works for the class token alone if nothing else is read, as it does here.
-    const bool token = block.index + 1 == spec.depth && spec.read_out == arch::ReadOut::kToken;
+    const bool token = block.index + 1 == spec.depth && arch::reads_one_token(spec);
     const std::int64_t queries = token ? 1 : N;
     if (token) {
       linear(1, D, D);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const options = {
   build: 'build/release', models: 'illama_base_patch16_224,visionllama_base_patch16_224',
-  batches: '1,8', threads: '2', rounds: '5', repeats: '5', seconds: '2',
+  batches: '1,8', threads: '2', rounds: '5', repeats: '5', seconds: '2', name: '',
 };
 for (let i = 2; i < process.argv.length; i += 2) {
   const name = process.argv[i].replace(/^--/, '');
@@ -128,8 +128,9 @@ for (const row of summary) {
     `${row.ms_per_image.toFixed(2).padStart(8)}  ${ratio.padStart(8)}`);
 }
 const machine = cpus()[0].model.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
+const day = new Date().toISOString().slice(0, 10);
 const file = join(here, 'results',
-                  `${machine}-${new Date().toISOString().slice(0, 10)}.csv`);
+                  `${[machine, day, options.name].filter((part) => part !== '').join('-')}.csv`);
 mkdirSync(dirname(file), { recursive: true });
 writeFileSync(file, lines.join('\n') + '\n');
 console.log(`written ${file}`);
