@@ -103,20 +103,20 @@ class Runner {
   std::unordered_map<int, memory> arguments_;
 };
 
-double ms_of(const std::vector<Product>& products, const std::string& precision,
-             std::int64_t repeats) {
+void time_products(const std::vector<Product>& products, std::int64_t repeats, RivalRow& row) {
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   // Each layer has weights of its own, as a model has; only attention operands are shared.
   std::vector<Runner> runners;
   for (const Product& product : products) {
-    if (precision == "int8" && !product.weights) continue;
-    runners.emplace_back(engine, product, precision);
+    if (row.precision == "int8" && !product.weights) continue;
+    runners.emplace_back(engine, product, row.precision);
   }
-  return median_ms(repeats, [&] {
+  const auto run = [&] {
     for (Runner& runner : runners) runner.run(stream);
     stream.wait();
-  });
+  };
+  time_runs(repeats, run, row);
 }
 
 int measure(const RivalSettings& settings) {
@@ -131,11 +131,8 @@ int measure(const RivalSettings& settings) {
   std::vector<RivalRow> rows;
   for (const std::string& precision : settings.precisions) {
     for (const std::int64_t batch : settings.batches) {
-      const double ms = ms_of(products_of(spec, batch), precision, settings.repeats);
-      rows.push_back({.precision = precision,
-                      .batch = batch,
-                      .threads = settings.threads,
-                      .ms_per_image = ms / static_cast<double>(batch)});
+      rows.push_back({.precision = precision, .batch = batch, .threads = settings.threads});
+      time_products(products_of(spec, batch), settings.repeats, rows.back());
     }
   }
   print_rows(rows);

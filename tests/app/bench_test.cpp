@@ -43,6 +43,7 @@ TEST_F(BenchCommandTest, MeasuresEveryCombination) {
   for (const Json& row : json["rows"]) {
     EXPECT_GT(row["ms_per_image"].get<double>(), 0.0);
     EXPECT_GE(row["ms_p90"].get<double>(), row["ms_per_image"].get<double>());
+    EXPECT_GT(row["cpu_ms_per_image"].get<double>(), 0.0);
     EXPECT_GT(row["images_per_second"].get<double>(), 0.0);
     EXPECT_GT(row["gflops"].get<double>(), 0.0);
     EXPECT_GT(row["weight_bytes"].get<std::int64_t>(), 0);
