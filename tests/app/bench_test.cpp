@@ -55,6 +55,14 @@ TEST_F(BenchCommandTest, MeasuresEveryCombination) {
   }
 }
 
+TEST_F(BenchCommandTest, MakesTheFewestRunsThatWereAskedFor) {
+  const CommandResult result = bench({"--batch", "1", "--runs", "2", "--json"});
+
+  ASSERT_EQ(result.code, 0) << result.error;
+  EXPECT_EQ(Json::parse(result.out)["rows"][0]["runs"], 2);
+  EXPECT_EQ(bench({"--runs", "0"}).code, 2);
+}
+
 TEST_F(BenchCommandTest, PrintsATableAndTheKernels) {
   const CommandResult result = bench({"--batch", "1", "--explain"});
 
