@@ -75,7 +75,7 @@ function contestants(preset, folder) {
 
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
-/// Measures everything once a round; `seen` gets all rows so far after each.
+/// Measures everything once a round; `seen` gets all rows so far behind each model.
 function measure(seen) {
   const rows = [];
   mkdirSync(work, { recursive: true });
@@ -92,8 +92,8 @@ function measure(seen) {
         for (const row of one.measure()) rows.push({ preset, round, engine: one.name, ...row });
       }
       console.error(`${preset}: round ${round + 1} of ${options.rounds}`);
+      seen(rows);
     }
-    seen(rows);
   }
 }
 
@@ -160,7 +160,7 @@ function write(summary) {
 }
 
 let summary = [];
-measure((rows) => {  // a run that is stopped leaves the rounds that it finished
+measure((rows) => {  // a run that is stopped leaves what it finished
   summary = summarise(rows);
   write(summary);
 });
