@@ -205,6 +205,10 @@ class EncoderWriter {
 
 Model encoder_model(const arch::EncoderSpec& spec, const TensorSource& weights,
                     const EncoderModelOptions& options) {
+  if (spec.llm.present()) {
+    throw UnsupportedError(
+        "export", "ONNX graphs do not hold a language block yet; run the model with the engine");
+  }
   if (options.precision == Precision::kInt8 && spec.quantization != arch::Quantization::kNone) {
     throw UnsupportedError(
         "export",

@@ -114,8 +114,8 @@ void add_blocks(std::vector<Case>& out) {
 
 void add_read_outs(std::vector<Case>& out) {
   using arch::ReadOut;
-  for (const ReadOut read_out :
-       {ReadOut::kToken, ReadOut::kMean, ReadOut::kMeanNorm, ReadOut::kNormMeanNorm}) {
+  for (const ReadOut read_out : {ReadOut::kToken, ReadOut::kMean, ReadOut::kMeanNorm,
+                                 ReadOut::kNormMeanNorm, ReadOut::kPatchMeanNorm}) {
     for (const arch::ClassToken token : {arch::ClassToken::kFront, arch::ClassToken::kLate}) {
       out.push_back(
           {"read_" + std::string(enum_name(read_out)) + "_" + std::string(enum_name(token)),
@@ -149,6 +149,16 @@ void add_positions(std::vector<Case>& out) {
                    s.class_token = arch::ClassToken::kNone;
                    s.position_spare_row = true;
                    s.read_out = arch::ReadOut::kMeanNorm;
+                 })});
+  out.push_back({"no_class_row", plane([](auto& s) {
+                   s.position = Position::kLearned;
+                   s.position_class_row = false;
+                   s.read_out = arch::ReadOut::kPatchMeanNorm;
+                 })});
+  out.push_back({"no_class_row_back", plane([](auto& s) {
+                   s.position = Position::kLearned;
+                   s.position_class_row = false;
+                   s.class_token = arch::ClassToken::kBack;
                  })});
   out.push_back({"padded_image", plane([](auto& s) {
                    s.height = 10;

@@ -78,6 +78,15 @@ TEST(EncoderModelTest, RefusesWhatItCannotExport) {
   EXPECT_THROW(static_cast<void>(encoder_model(learned, weights, {.precision = Precision::kInt8})),
                UnsupportedError);
 
+  arch::EncoderSpec language = case_of("read_patch_mean_norm_front").spec;
+  language.llm.unit = arch::LanguageUnit::kBlock;
+  try {
+    static_cast<void>(encoder_model(language, weights));
+    FAIL() << "a language block was left out";
+  } catch (const UnsupportedError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("language block"));
+  }
+
   const arch::EncoderSpec spec = case_of("released").spec;
   std::vector<NamedTensor> fewer = random_tensors(spec);
   fewer.pop_back();
