@@ -54,12 +54,10 @@ int measure(const RivalSettings& settings) {
     if (precision != "fp32") options.exec.precision = nn::Precision::kBf16;
     for (const std::int64_t batch : settings.batches) {
       const at::Tensor images = random_images(spec, batch);
-      const double ms =
-          median_ms(settings.repeats, [&] { static_cast<void>(encoder.forward(images, options)); });
-      rows.push_back({.precision = precision,
-                      .batch = batch,
-                      .threads = threads,
-                      .ms_per_image = ms / static_cast<double>(batch)});
+      rows.push_back({.precision = precision, .batch = batch, .threads = threads});
+      time_runs(
+          settings.repeats, [&] { static_cast<void>(encoder.forward(images, options)); },
+          rows.back());
     }
   }
   print_rows(rows);

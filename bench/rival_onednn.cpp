@@ -34,13 +34,15 @@ struct Product {
 std::vector<Product> products_of(const arch::EncoderSpec& spec, std::int64_t batch) {
   std::vector<Product> out;
   const std::int64_t N = spec.num_tokens();
-  for (const arch::BlockSpec& block : arch::encoder_blocks(spec)) {
+  std::vector<arch::BlockSpec> blocks = arch::encoder_blocks(spec);
+  blocks.resize(static_cast<std::size_t>(spec.blocks_to_run()));
+  for (const arch::BlockSpec& block : blocks) {
     const auto linear = [&](std::int64_t tokens, std::int64_t in, std::int64_t width) {
       out.push_back({.groups = 1, .m = batch * tokens, .k = in, .n = width, .weights = true});
     };
     const std::int64_t D = block.dim;
     // The last block works for the class token alone if nothing else is read, as it does here.
-    const bool token = block.index + 1 == spec.depth && spec.read_out == arch::ReadOut::kToken;
+    const bool token = block.index + 1 == spec.depth && arch::reads_one_token(spec);
     const std::int64_t queries = token ? 1 : N;
     if (token) {
       linear(1, D, D);
@@ -101,20 +103,20 @@ class Runner {
   std::unordered_map<int, memory> arguments_;
 };
 
-double ms_of(const std::vector<Product>& products, const std::string& precision,
-             std::int64_t repeats) {
+void time_products(const std::vector<Product>& products, std::int64_t repeats, RivalRow& row) {
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   // Each layer has weights of its own, as a model has; only attention operands are shared.
   std::vector<Runner> runners;
   for (const Product& product : products) {
-    if (precision == "int8" && !product.weights) continue;
-    runners.emplace_back(engine, product, precision);
+    if (row.precision == "int8" && !product.weights) continue;
+    runners.emplace_back(engine, product, row.precision);
   }
-  return median_ms(repeats, [&] {
+  const auto run = [&] {
     for (Runner& runner : runners) runner.run(stream);
     stream.wait();
-  });
+  };
+  time_runs(repeats, run, row);
 }
 
 int measure(const RivalSettings& settings) {
@@ -129,11 +131,8 @@ int measure(const RivalSettings& settings) {
   std::vector<RivalRow> rows;
   for (const std::string& precision : settings.precisions) {
     for (const std::int64_t batch : settings.batches) {
-      const double ms = ms_of(products_of(spec, batch), precision, settings.repeats);
-      rows.push_back({.precision = precision,
-                      .batch = batch,
-                      .threads = settings.threads,
-                      .ms_per_image = ms / static_cast<double>(batch)});
+      rows.push_back({.precision = precision, .batch = batch, .threads = settings.threads});
+      time_products(products_of(spec, batch), settings.repeats, rows.back());
     }
   }
   print_rows(rows);

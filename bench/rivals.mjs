@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 const options = {
   build: 'build/release', models: 'illama_base_patch16_224,visionllama_base_patch16_224',
-  batches: '1,8', threads: '2', rounds: '5', repeats: '5', seconds: '2',
+  batches: '1,8', threads: '2', rounds: '5', repeats: '5', seconds: '2', name: '',
+  precisions: 'fp32,bf16,bf16_autocast,int8',
 };
 for (let i = 2; i < process.argv.length; i += 2) {
   const name = process.argv[i].replace(/^--/, '');
@@ -22,6 +23,9 @@ const here = dirname(fileURLToPath(import.meta.url));
 const program = (name) => join(options.build, 'bin', name);
 const work = join(options.build, 'rivals');
 const batchWords = options.batches.split(',');
+/// Those of the wanted precisions that an engine knows.
+const wanted = (...known) => known.filter((one) => options.precisions.split(',').includes(one));
+const known = { libtorch: ['fp32', 'bf16', 'bf16_autocast'], onednn: ['fp32', 'bf16', 'int8'] };
 // oneDNN takes its threads from here.
 const environment = { ...process.env, OMP_NUM_THREADS: options.threads };
 
@@ -52,14 +56,17 @@ const onnx = (preset, precision) => () => rowsOf(run('node', [
 function contestants(preset, folder) {
   const out = [{ name: 'conopa', measure: () => rowsOf(run(program('conopa'), [
     'bench', folder, '--json', '--batch', options.batches, '--threads', options.threads,
-    '--precision', 'fp32,bf16,int8', '--seconds', options.seconds])) }];
+    '--precision', wanted('fp32', 'bf16', 'int8').join(), '--seconds', options.seconds,
+    '--runs', options.repeats])) }];
   for (const rival of ['libtorch', 'onednn']) {
     const path = program(`rival_${rival}`);
-    if (!existsSync(path)) continue;
-    out.push({ name: rival, measure: () => rowsOf(run(path, [folder, ...common])) });
+    const precisions = wanted(...known[rival]);
+    if (!existsSync(path) || precisions.length === 0) continue;
+    out.push({ name: rival, measure: () => rowsOf(run(path, [
+      folder, ...common, '--precisions', ...precisions])) });
   }
   if (existsSync(join(options.build, 'npm', 'node_modules', 'onnxruntime-node'))) {
-    for (const precision of ['fp32', 'int8']) {
+    for (const precision of wanted('fp32', 'int8')) {
       out.push({ name: 'onnxruntime', measure: onnx(preset, precision) });
     }
   }
@@ -68,27 +75,30 @@ function contestants(preset, folder) {
 
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
-/// All rows of all rounds.
-function measure() {
+/// Measures everything once a round; `seen` gets all rows so far behind each model.
+function measure(seen) {
   const rows = [];
   mkdirSync(work, { recursive: true });
-  for (const preset of options.models.split(',')) {
-    const folder = prepare(preset);
-    const all = contestants(preset, folder);
+  const presets = options.models.split(',').map((preset) => {
+    const all = contestants(preset, prepare(preset));
     for (const rival of ['libtorch', 'onednn', 'onnxruntime']) {
       if (!all.some((one) => one.name === rival)) console.error(`without ${rival}`);
     }
-    for (let round = 0; round < Number(options.rounds); ++round) {
+    return { preset, all };
+  });
+  for (let round = 0; round < Number(options.rounds); ++round) {
+    for (const { preset, all } of presets) {
       for (const one of all) {
         for (const row of one.measure()) rows.push({ preset, round, engine: one.name, ...row });
       }
       console.error(`${preset}: round ${round + 1} of ${options.rounds}`);
+      seen(rows);
     }
   }
-  return rows;
 }
 
-/// Median times, and median ratios of rounds to conopa in the same arithmetic.
+/// Median times on the clock and of the processors, and median ratios of rounds to conopa in the
+/// same arithmetic.
 function summarise(rows) {
   const keyOf = (row) => [row.preset, row.engine, row.precision, row.batch].join();
   const groups = new Map();
@@ -100,36 +110,59 @@ function summarise(rows) {
   for (const group of groups.values()) {
     const { preset, engine, precision, batch, threads } = group[0];
     const own = precision.split('_')[0];  // bf16_autocast meets bf16
-    const ratios = [];
-    for (const row of group) {
-      const ours = rows.find((r) => r.engine === 'conopa' && r.preset === preset &&
-        r.precision === own && r.batch === batch && r.round === row.round);
-      if (ours) ratios.push(row.ms_per_image / ours.ms_per_image);
-    }
-    out.push({ preset, engine, precision, batch, threads,
-               ms_per_image: median(group.map((row) => row.ms_per_image)),
-               ratio: ratios.length > 0 ? median(ratios) : NaN, rounds: group.length });
+    // The row's time over conopa's, in the median round.
+    const ratio = (column) => {
+      const ratios = [];
+      for (const row of group) {
+        const ours = rows.find((r) => r.engine === 'conopa' && r.preset === preset &&
+          r.precision === own && r.batch === batch && r.round === row.round);
+        if (ours) ratios.push(row[column] / ours[column]);
+      }
+      return ratios.length > 0 ? median(ratios).toFixed(3) : '';
+    };
+    const time = (column) => median(group.map((row) => row[column]));
+    out.push({ preset, engine, precision, batch, threads, rounds: group.length,
+               ms_per_image: time('ms_per_image'), times_conopa: ratio('ms_per_image'),
+               cpu_ms_per_image: time('cpu_ms_per_image'),
+               cpu_times_conopa: ratio('cpu_ms_per_image') });
   }
   return out.sort((a, b) => a.preset.localeCompare(b.preset) || a.batch - b.batch ||
     a.precision.localeCompare(b.precision) || a.ms_per_image - b.ms_per_image);
 }
 
-const summary = summarise(measure());
 const columns = ['preset', 'batch', 'precision', 'engine', 'threads', 'rounds', 'ms_per_image',
-                 'ratio'];
-const lines = [[...columns.slice(0, -1), 'times_conopa'].join()];
-console.log(`${'model'.padEnd(32)} batch precision      engine       ms/image  ÷ conopa`);
-for (const row of summary) {
-  const ratio = Number.isNaN(row.ratio) ? '' : row.ratio.toFixed(3);
-  lines.push(columns.map((name) => name === 'ratio' ? ratio
-    : name === 'ms_per_image' ? row[name].toFixed(3) : row[name]).join());
-  console.log(`${row.preset.padEnd(32)} ${String(row.batch).padStart(5)} ` +
-    `${row.precision.padEnd(14)} ${row.engine.padEnd(12)} ` +
-    `${row.ms_per_image.toFixed(2).padStart(8)}  ${ratio.padStart(8)}`);
+                 'times_conopa', 'cpu_ms_per_image', 'cpu_times_conopa'];
+
+function print(summary) {
+  console.log(`${'model'.padEnd(32)} batch precision      engine       ms/image  ÷ conopa` +
+    '    cpu ms  ÷ conopa');
+  for (const row of summary) {
+    console.log(`${row.preset.padEnd(32)} ${String(row.batch).padStart(5)} ` +
+      `${row.precision.padEnd(14)} ${row.engine.padEnd(12)} ` +
+      `${row.ms_per_image.toFixed(2).padStart(8)}  ${row.times_conopa.padStart(8)}  ` +
+      `${row.cpu_ms_per_image.toFixed(2).padStart(8)}  ${row.cpu_times_conopa.padStart(8)}`);
+  }
 }
+
 const machine = cpus()[0].model.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
+const day = new Date().toISOString().slice(0, 10);
 const file = join(here, 'results',
-                  `${machine}-${new Date().toISOString().slice(0, 10)}.csv`);
-mkdirSync(dirname(file), { recursive: true });
-writeFileSync(file, lines.join('\n') + '\n');
+                  `${[machine, day, options.name].filter((part) => part !== '').join('-')}.csv`);
+
+function write(summary) {
+  const lines = [columns.join()];
+  for (const row of summary) {
+    lines.push(columns.map((name) => name.endsWith('ms_per_image') ? row[name].toFixed(3)
+      : row[name]).join());
+  }
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, lines.join('\n') + '\n');
+}
+
+let summary = [];
+measure((rows) => {  // a run that is stopped leaves what it finished
+  summary = summarise(rows);
+  write(summary);
+});
+print(summary);
 console.log(`written ${file}`);

@@ -26,6 +26,7 @@ struct Options {
   std::vector<std::string> precisions{"auto"};
   std::string sizes;  ///< empty: the model's own
   double seconds = 1.0;
+  std::int64_t runs = 5;
   bool explain = false;
 };
 
@@ -64,8 +65,10 @@ int run(const Context& context, const Options& options) {
                                .width = size.width});
       for (const int count : threads) {
         for (const std::int64_t batch : options.batches) {
-          rows.push_back(
-              measure(packed, {.batch = batch, .threads = count, .seconds = options.seconds}));
+          rows.push_back(measure(packed, {.batch = batch,
+                                          .threads = count,
+                                          .seconds = options.seconds,
+                                          .fewest_runs = options.runs}));
           if (!context.json) print_row(options, rows.back(), rows.size() == 1);
         }
       }
@@ -112,6 +115,9 @@ void add_bench(CLI::App& root, Context& context) {
                       "input sizes, pixels or HEIGHTxWIDTH, separated by commas");
   command->add_option("--seconds", options->seconds, "time for each row")
       ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  command->add_option("--runs", options->runs, "fewest runs of each row")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}))
       ->capture_default_str();
   command->add_flag("--explain", options->explain, "name the kernel of every layer");
   command->callback([&context, options] {

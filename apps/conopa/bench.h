@@ -13,6 +13,7 @@ struct BenchCase {
   std::int64_t batch = 1;
   int threads = 1;
   double seconds = 1.0;
+  std::int64_t fewest_runs = 5;
 };
 
 /// What was measured.
@@ -26,6 +27,7 @@ struct BenchRow {
   std::int64_t runs = 0;
   double ms_per_image = 0.0;       ///< median run / batch
   double ms_p90 = 0.0;             ///< nine of ten runs take at most this, / batch
+  double cpu_ms_per_image = 0.0;   ///< processor time of all threads, median run / batch
   double images_per_second = 0.0;  ///< of all runs together
   double gflops = 0.0;             ///< of the median; operations that are executed, two per product
   double peak_gflops = 0.0;        ///< of multiply-adds in registers in the same precision; 0: none

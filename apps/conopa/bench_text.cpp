@@ -37,6 +37,7 @@ std::string bench_json(const std::string& model, const std::vector<BenchRow>& ro
               {"runs", row.runs},
               {"ms_per_image", row.ms_per_image},
               {"ms_p90", row.ms_p90},
+              {"cpu_ms_per_image", row.cpu_ms_per_image},
               {"images_per_second", row.images_per_second},
               {"gflops", row.gflops},
               {"peak_gflops", nullptr},

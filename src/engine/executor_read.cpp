@@ -185,7 +185,7 @@ void Executor::pool_tokens(const MutableAct& features) {
       break;
     case ReadOut::kPatchMeanNorm:
       mean_rows(stream(), batch_, tokens, width_, features,
-                model_.spec.class_token == arch::ClassToken::kFront ? 1 : 0,
+                late || model_.spec.class_token == arch::ClassToken::kFront ? 1 : 0,
                 model_.spec.num_patches());
       static_cast<void>(normalise(norm, features, batch_, features));
       break;

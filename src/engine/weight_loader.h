@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "conopa/arch/folded_pool.h"
 #include "conopa/arch/tensor_table.h"
 #include "engine/weights.h"
 
@@ -47,12 +48,9 @@ class WeightLoader {
                                      std::string_view branches, std::int64_t sections) const;
   [[nodiscard]] StoredMatrix token_embedding() const;
 
-  struct HeadNorm {
-    std::vector<float> shift, scale;  ///< y = (x - shift) * scale; empty: none
-  };
-  [[nodiscard]] HeadNorm head_norm() const;
+  [[nodiscard]] arch::ChannelShift head_norm() const;
   void load_head(ModelWeights& out) const;
-  [[nodiscard]] PoolWeights pool(const HeadNorm& norm) const;
+  [[nodiscard]] PoolWeights pool(const arch::ChannelShift& norm) const;
   [[nodiscard]] DecoderWeights decoder(const std::vector<arch::BlockSpec>& blocks) const;
 
   const arch::EncoderSpec& spec_;

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "conopa/arch/block_spec.h"
+#include "conopa/arch/init.h"
 #include "conopa/core/error.h"
 #include "onnx/block.h"
 #include "onnx/graph.h"
 #include "onnx/layers.h"
+#include "onnx/read_out.h"
 #include "onnx/tables.h"
 #include "onnx/weights.h"
 
@@ -20,6 +22,9 @@ namespace conopa::onnx {
 namespace {
 
 namespace names = arch::names;
+
+const Value kPixels = "pixels";
+const Value kTokens = "tokens";
 
 /// Writes the graph from pixels to logits.
 class EncoderWriter {
@@ -30,6 +35,7 @@ class EncoderWriter {
         graph_(model),
         weights_(spec, source, graph_),
         layers_(spec, options, graph_, weights_),
+        read_out_(spec, graph_, weights_, layers_),
         blocks_(arch::encoder_blocks(spec)) {
     for (const arch::Stage& stage : spec.stages()) {
       stages_.push_back({.stage = stage, .windows = arch::stage_windows(spec, stage)});
@@ -37,8 +43,11 @@ class EncoderWriter {
   }
 
   void write() {
-    const std::size_t whole = token_shortcut() ? blocks_.size() - 1 : blocks_.size();
-    Value x = embed(stages_.front(), "pixels");
+    const std::size_t whole =
+        token_shortcut() ? blocks_.size() - 1 : static_cast<std::size_t>(spec_.blocks_to_run());
+    Value x =
+        spec_.input == arch::Input::kTokens ? embed_tokens() : embed(stages_.front(), kPixels);
+    std::vector<Value> reads;
     std::size_t stage = 0;
     for (std::size_t i = 0; i < whole; ++i) {
       if (blocks_[i].stage != static_cast<std::int64_t>(stage)) {
@@ -50,9 +59,14 @@ class EncoderWriter {
           blocks_[i].index == stages_[stage].stage.first_block) {
         x = with_conditional(x, stages_[stage].stage);
       }
+      if (std::ranges::count(spec_.read_blocks, blocks_[i].index) > 0) reads.push_back(x);
     }
-    finish(token_shortcut() ? token_features(writer(whole).for_token(x, spec_.class_token_index()))
-                            : read_out(x));
+    if (token_shortcut()) {
+      const Value row = writer(whole).for_token(x, spec_.class_token_index());
+      read_out_.finish(read_out_.token_features(row));
+    } else {
+      read_out_.finish(read_out_.features(reads.empty() ? x : average(std::move(reads)), kTokens));
+    }
   }
 
  private:
@@ -100,22 +114,48 @@ class EncoderWriter {
     return static_cast<std::size_t>(stage.index - 1);
   }
 
+  Value embed_tokens() {
+    const auto scope = graph_.scope("token_embed");
+    const Value words = weights_.whole(std::string(names::kTokenEmbed) + ".weight");
+    return with_class_and_position(graph_.add("Gather", "rows", {words, kTokens}),
+                                   stages_.front().stage);
+  }
+
+  Value average(std::vector<Value> reads) {
+    const auto scope = graph_.scope("read_blocks");
+    const auto share = 1.0F / static_cast<float>(reads.size());
+    return graph_.product(graph_.add("Sum", "sum", std::move(reads)), graph_.scalar(share),
+                          "average");
+  }
+
+  // Positions of a stage's tokens [N, D] as far as they are added; the class token's row is zero
+  // where it has none.
+  [[nodiscard]] std::vector<float> positions_of(const arch::Stage& stage) const {
+    const std::int64_t front = spec_.class_token == arch::ClassToken::kFront ? stage.dim : 0;
+    const bool token = spec_.class_token_in_blocks();
+    std::vector<float> table(
+        static_cast<std::size_t>((stage.tokens() + (token ? 1 : 0)) * stage.dim), 0.0F);
+    if (spec_.position == arch::Position::kSinCosComputed) {
+      const std::vector<float> values =
+          arch::sincos_table(stage.rows, stage.cols, stage.dim, arch::SinCosOrder::kColumnFirst);
+      std::ranges::copy(values, table.begin() + front);
+    } else if (spec_.position != arch::Position::kNone &&
+               spec_.position != arch::Position::kConditional) {
+      const std::vector<float> values = weights_.read(names::position(spec_, stage.index));
+      const std::int64_t spare = spec_.position_spare_row ? stage.dim : 0;
+      const std::int64_t behind_token = spec_.position_class_row ? 0 : front;
+      std::copy(values.begin() + spare, values.end(), table.begin() + behind_token);
+    }
+    return table;
+  }
+
   // Class token and positions are one table that is added: the token's row of x is zero before.
   Value with_class_and_position(const Value& patches, const arch::Stage& stage) {
     const bool token = spec_.class_token_in_blocks();
     const bool positions =
-        spec_.position == arch::Position::kLearned || spec_.position == arch::Position::kSinCos;
+        spec_.position != arch::Position::kNone && spec_.position != arch::Position::kConditional;
     if (!token && !positions) return patches;
-    const std::int64_t tokens = stage.tokens() + (token ? 1 : 0);
-    std::vector<float> table(static_cast<std::size_t>(tokens * stage.dim), 0.0F);
-    if (positions) {
-      const std::vector<float> values = weights_.read(names::position(spec_, stage.index));
-      const auto skip = static_cast<std::ptrdiff_t>(spec_.position_spare_row ? stage.dim : 0);
-      const bool behind_token =
-          token && !spec_.position_class_row && spec_.class_token == arch::ClassToken::kFront;
-      std::copy(values.begin() + skip, values.end(),
-                table.begin() + (behind_token ? stage.dim : 0));
-    }
+    std::vector<float> table = positions_of(stage);
     Value x = patches;
     if (token) {
       const std::vector<float> values = weights_.read(names::kClassToken);
@@ -124,7 +164,7 @@ class EncoderWriter {
       x = with_zero_row(x, "with_class_token");
     }
     const Value added = graph_.floats(fmt::format("stage{}/class_and_position", stage.index),
-                                      {1, tokens, stage.dim}, std::move(table));
+                                      {1, std::ssize(table) / stage.dim, stage.dim}, table);
     return graph_.sum(x, added, "positions");
   }
 
@@ -152,107 +192,23 @@ class EncoderWriter {
     return graph_.sum(x, added, "sum");
   }
 
-  Value final_norm(const Value& x, std::string_view what) {
-    return layers_.norm(x, std::string(names::kFinalNorm), what);
-  }
-
-  Value token_features(const Value& row) {  // [B, 1, D]
-    return graph_.reshape(final_norm(row, "norm"), {0, spec_.dim}, "token");
-  }
-
-  Value read_out(const Value& blocks_out) {
-    const auto scope = graph_.scope("read_out");
-    Value x = blocks_out;
-    if (spec_.class_token == arch::ClassToken::kLate) {
-      const std::int64_t tokens = spec_.num_patches() + 1;
-      std::vector<float> table = weights_.read(names::kClassToken);
-      table.resize(static_cast<std::size_t>(tokens * spec_.dim), 0.0F);
-      x = graph_.sum(with_zero_row(x, "with_class_token"),
-                     graph_.floats("late_class_token", {1, tokens, spec_.dim}, std::move(table)),
-                     "late_token");
-    }
-    const auto mean = [&](const Value& tokens) {
-      return graph_.add("ReduceMean", "mean", {tokens},
-                        {{"axes", std::vector<std::int64_t>{1}}, {"keepdims", std::int64_t{0}}});
-    };
-    switch (spec_.read_out) {
-      case arch::ReadOut::kToken:
-        return token_features(graph_.slice(x, 1, spec_.class_token_index(), 1, "class_token"));
-      case arch::ReadOut::kMean:
-        return mean(final_norm(x, "norm"));
-      case arch::ReadOut::kMeanNorm:  // the mean is over the blocks' output, no late token
-        return final_norm(mean(blocks_out), "norm");
-      case arch::ReadOut::kNormMeanNorm:
-        return final_norm(mean(final_norm(x, "norm")), "norm_again");
-      case arch::ReadOut::kAttention:
-      case arch::ReadOut::kEnd:
-      case arch::ReadOut::kPatchMeanNorm:
-        break;
-    }
-    throw std::logic_error("read-out without exporter");
-  }
-
-  void finish(const Value& features) {
-    const std::int64_t classes = spec_.num_classes;
-    if (classes > 0) {
-      const std::string head(names::kHead);
-      Value x = features;
-      if (spec_.head_norm == arch::HeadNorm::kBatch) x = batch_norm(x);
-      const Value logits = graph_.add(
-          "Gemm", "head", {x, weights_.whole(head + ".weight"), weights_.whole(head + ".bias")},
-          {{"transB", std::int64_t{1}}});
-      graph_.output(logits, "logits", {"batch", classes});
-    }
-    graph_.output(features, "features", {"batch", spec_.dim});
-  }
-
-  Value batch_norm(const Value& x) {
-    const std::string prefix(names::kHeadNorm);
-    const auto ones = [&](float value) {
-      return std::vector<float>(static_cast<std::size_t>(spec_.dim), value);
-    };
-    constexpr float kEps = 1e-6F;  // of linear probes
-    return graph_.add(
-        "BatchNormalization", "head_norm",
-        {x, graph_.floats("head_norm/ones", {spec_.dim}, ones(1.0F)),
-         graph_.floats("head_norm/zeros", {spec_.dim}, ones(0.0F)),
-         weights_.whole(prefix + ".running_mean"), weights_.whole(prefix + ".running_var")},
-        {{"epsilon", kEps}});
-  }
-
   const arch::EncoderSpec& spec_;
   Graph graph_;
   Weights weights_;
   Layers layers_;
+  ReadOutWriter read_out_;
   std::vector<arch::BlockSpec> blocks_;
   std::vector<StageContext> stages_;
 };
 
 }  // namespace
 
-namespace {
-
-// Refuses what the graph writer would leave out.
-void check_exportable(const arch::EncoderSpec& spec) {
-  const auto refuse = [](std::string_view what) {
-    throw UnsupportedError("export",
-                           "ONNX graphs do not hold {} yet; run the model with the engine", what);
-  };
-  if (spec.input == arch::Input::kTokens) refuse("token input");
-  if (spec.read_out == arch::ReadOut::kAttention) refuse("read_out = \"attention\"");
-  if (spec.read_out == arch::ReadOut::kPatchMeanNorm) refuse("read_out = \"patch_mean_norm\"");
-  if (spec.llm.present()) refuse("a language block");
-  if (!spec.read_blocks.empty()) refuse("the average of read_blocks");
-  if (spec.position == arch::Position::kSinCosComputed) refuse("position = \"sincos_computed\"");
-  if (spec.projection > 0) refuse("a projection behind the head");
-  if (spec.lora_rank > 0) refuse("low-rank branches; merge them (conopa lora merge)");
-}
-
-}  // namespace
-
 Model encoder_model(const arch::EncoderSpec& spec, const TensorSource& weights,
                     const EncoderModelOptions& options) {
-  check_exportable(spec);
+  if (spec.llm.present()) {
+    throw UnsupportedError(
+        "export", "ONNX graphs do not hold a language block yet; run the model with the engine");
+  }
   if (options.precision == Precision::kInt8 && spec.quantization != arch::Quantization::kNone) {
     throw UnsupportedError(
         "export",
@@ -262,12 +218,17 @@ Model encoder_model(const arch::EncoderSpec& spec, const TensorSource& weights,
   }
   Model model;
   model.name = spec.family;
-  model.doc =
-      "Vision encoder: normalised pixels [batch, channels, height, width] in, features (and "
-      "logits) out.";
-  model.inputs.push_back({.name = "pixels",
-                          .dtype = DType::kF32,
-                          .shape = {"batch", spec.channels, spec.height, spec.width}});
+  if (spec.input == arch::Input::kTokens) {
+    model.doc = "Text encoder: token numbers [batch, tokens] in, features (and logits) out.";
+    model.inputs.push_back({.name = kTokens, .dtype = DType::kI64, .shape = {"batch", spec.width}});
+  } else {
+    model.doc =
+        "Vision encoder: normalised pixels [batch, channels, height, width] in, features (and "
+        "logits) out.";
+    model.inputs.push_back({.name = kPixels,
+                            .dtype = DType::kF32,
+                            .shape = {"batch", spec.channels, spec.height, spec.width}});
+  }
   EncoderWriter(spec, weights, options, model).write();
   return model;
 }

@@ -18,6 +18,8 @@ struct MatrixRecipe {
   std::int64_t in = 0;
   bool learned_steps = false;  // LSQ
   std::int64_t weight_bits = 8;
+  std::int64_t lora_rank = 0;  // 0: no branches at this layer
+  double lora_alpha = 1.0;
 
   [[nodiscard]] std::int64_t count() const {
     return layer.rows.empty() ? out : static_cast<std::int64_t>(layer.rows.size());
@@ -42,10 +44,29 @@ struct MatrixRecipe {
     }
   }
 
+  // Low-rank branches: matrices [in, in] get factor · B A, the first and, of several, the last.
+  void add_branches(std::vector<float>& w) const {
+    const std::vector<float> a = tensor(layer.prefix + ".lora_A");
+    const std::vector<float> b = tensor(layer.prefix + ".lora_B");
+    const std::int64_t outputs = std::ssize(b) / (in * lora_rank);
+    const double factor = lora_alpha / static_cast<double>(lora_rank);
+    for (std::int64_t i = 0; i < outputs; ++i) {
+      const std::int64_t first = i == 0 ? 0 : out - in;
+      for (std::int64_t r = 0; r < in * lora_rank; ++r) {
+        const auto share = static_cast<float>(
+            factor * static_cast<double>(b[static_cast<std::size_t>(i * in * lora_rank + r)]));
+        const float* from = a.data() + (i * lora_rank + r % lora_rank) * in;
+        float* to = w.data() + (first + r / lora_rank) * in;
+        for (std::int64_t c = 0; c < in; ++c) to[c] += share * from[c];
+      }
+    }
+  }
+
   // [count, in], rows chosen and scaled.
   [[nodiscard]] std::vector<float> rows() const {
     std::vector<float> w = tensor(layer.prefix + ".weight");
     if (learned_steps) apply_steps(w);
+    if (lora_rank > 0) add_branches(w);
     const std::vector<float> scale =
         layer.scale.empty() ? std::vector<float>() : tensor(layer.scale);
     if (layer.rows.empty() && scale.empty()) return w;
@@ -150,13 +171,17 @@ Value Weights::halves_of_head(std::string_view name) {
 namespace {
 
 MatrixRecipe recipe_of(const arch::EncoderSpec& spec, const TensorSource& source,
-                       const LayerRows& layer, const Shape& shape) {
+                       const arch::TensorTable& table, const LayerRows& layer) {
+  const Shape& shape = table.find(layer.prefix + ".weight")->shape;
+  const bool branches = table.find(layer.prefix + ".lora_A") != nullptr;
   return {.source = &source,
           .layer = layer,
           .out = shape.at(0),
           .in = shape.at(1),
           .learned_steps = spec.quantization == arch::Quantization::kLsq,
-          .weight_bits = spec.weight_bits};
+          .weight_bits = spec.weight_bits,
+          .lora_rank = branches ? spec.lora_rank : 0,
+          .lora_alpha = spec.lora_alpha};
 }
 
 std::string name_of(const LayerRows& layer, std::string_view what) {
@@ -166,7 +191,7 @@ std::string name_of(const LayerRows& layer, std::string_view what) {
 }  // namespace
 
 Value Weights::matrix(const LayerRows& layer) {
-  const MatrixRecipe recipe = recipe_of(spec_, source_, layer, shape(layer.prefix + ".weight"));
+  const MatrixRecipe recipe = recipe_of(spec_, source_, table_, layer);
   return graph_.tensor({.name = name_of(layer, "weight"),
                         .dtype = DType::kF32,
                         .shape = {recipe.in, recipe.count()},
@@ -178,7 +203,7 @@ Value Weights::matrix(const LayerRows& layer) {
 }
 
 Weights::Int8 Weights::int8_matrix(const LayerRows& layer) {
-  const MatrixRecipe recipe = recipe_of(spec_, source_, layer, shape(layer.prefix + ".weight"));
+  const MatrixRecipe recipe = recipe_of(spec_, source_, table_, layer);
   const auto load = [recipe] {
     const std::vector<float> w = recipe.rows();
     const std::vector<float> scales = int8_scales(w, recipe.count(), recipe.in);

@@ -46,6 +46,14 @@ class Weights {
   /// The layer's bias [rows], "" if it has none.
   Value bias(const LayerRows& layer);
 
+  /// The attention read-out with its queries folded into its keys (arch::fold_pool), float32.
+  struct Pool {
+    Value scores;  ///< [D, heads·queries]
+    Value values;  ///< [heads, D, Dh]
+    Value bias;    ///< [D]
+  };
+  Pool pool();
+
  private:
   const arch::EncoderSpec& spec_;
   arch::TensorTable table_;

@@ -43,6 +43,7 @@ TEST_F(BenchCommandTest, MeasuresEveryCombination) {
   for (const Json& row : json["rows"]) {
     EXPECT_GT(row["ms_per_image"].get<double>(), 0.0);
     EXPECT_GE(row["ms_p90"].get<double>(), row["ms_per_image"].get<double>());
+    EXPECT_GT(row["cpu_ms_per_image"].get<double>(), 0.0);
     EXPECT_GT(row["images_per_second"].get<double>(), 0.0);
     EXPECT_GT(row["gflops"].get<double>(), 0.0);
     EXPECT_GT(row["weight_bytes"].get<std::int64_t>(), 0);
@@ -52,6 +53,14 @@ TEST_F(BenchCommandTest, MeasuresEveryCombination) {
       EXPECT_LT(row["peak_fraction"].get<double>(), 1.0);
     }
   }
+}
+
+TEST_F(BenchCommandTest, MakesTheFewestRunsThatWereAskedFor) {
+  const CommandResult result = bench({"--batch", "1", "--runs", "2", "--json"});
+
+  ASSERT_EQ(result.code, 0) << result.error;
+  EXPECT_EQ(Json::parse(result.out)["rows"][0]["runs"], 2);
+  EXPECT_EQ(bench({"--runs", "0"}).code, 2);
 }
 
 TEST_F(BenchCommandTest, PrintsATableAndTheKernels) {

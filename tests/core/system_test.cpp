@@ -1,9 +1,12 @@
 #include "conopa/core/system.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
 
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <thread>
 #include <vector>
 
 namespace conopa {
@@ -14,6 +17,25 @@ TEST(SystemTest, PeakMemoryGrowsWithUse) {
   EXPECT_GT(before, 1 << 20);
   const std::vector<char> block(static_cast<std::size_t>(before) + (64U << 20), 'x');
   EXPECT_GE(peak_rss_bytes(), before + (32 << 20)) << block.size();
+}
+
+TEST(SystemTest, ProcessorTimeAddsUpThreadsAndIgnoresSleep) {
+  const double before = processor_seconds();
+  const auto work = [] {  // 20 ms of the processor's time, however busy the machine is
+    timespec now{};
+    do {
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    } while (now.tv_sec == 0 && now.tv_nsec < 20'000'000);
+  };
+  {
+    const std::jthread one(work);
+    const std::jthread other(work);
+  }
+  const double worked = processor_seconds() - before;
+  EXPECT_GE(worked, 0.04);
+  const double between = processor_seconds();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_LT(processor_seconds() - between, 0.04);
 }
 
 TEST(SystemTest, ClosedDescriptorIsNoTerminal) {

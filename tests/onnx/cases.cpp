@@ -114,8 +114,8 @@ void add_blocks(std::vector<Case>& out) {
 
 void add_read_outs(std::vector<Case>& out) {
   using arch::ReadOut;
-  for (const ReadOut read_out :
-       {ReadOut::kToken, ReadOut::kMean, ReadOut::kMeanNorm, ReadOut::kNormMeanNorm}) {
+  for (const ReadOut read_out : {ReadOut::kToken, ReadOut::kMean, ReadOut::kMeanNorm,
+                                 ReadOut::kNormMeanNorm, ReadOut::kPatchMeanNorm}) {
     for (const arch::ClassToken token : {arch::ClassToken::kFront, arch::ClassToken::kLate}) {
       out.push_back(
           {"read_" + std::string(enum_name(read_out)) + "_" + std::string(enum_name(token)),
@@ -131,8 +131,8 @@ void add_read_outs(std::vector<Case>& out) {
 
 void add_positions(std::vector<Case>& out) {
   using arch::Position;
-  for (const Position position :
-       {Position::kNone, Position::kLearned, Position::kSinCos, Position::kConditional}) {
+  for (const Position position : {Position::kNone, Position::kLearned, Position::kSinCos,
+                                  Position::kSinCosComputed, Position::kConditional}) {
     for (const arch::ClassToken token : {arch::ClassToken::kNone, arch::ClassToken::kFront,
                                          arch::ClassToken::kBack, arch::ClassToken::kLate}) {
       out.push_back(
@@ -149,6 +149,16 @@ void add_positions(std::vector<Case>& out) {
                    s.class_token = arch::ClassToken::kNone;
                    s.position_spare_row = true;
                    s.read_out = arch::ReadOut::kMeanNorm;
+                 })});
+  out.push_back({"no_class_row", plane([](auto& s) {
+                   s.position = Position::kLearned;
+                   s.position_class_row = false;
+                   s.read_out = arch::ReadOut::kPatchMeanNorm;
+                 })});
+  out.push_back({"no_class_row_back", plane([](auto& s) {
+                   s.position = Position::kLearned;
+                   s.position_class_row = false;
+                   s.class_token = arch::ClassToken::kBack;
                  })});
   out.push_back({"padded_image", plane([](auto& s) {
                    s.height = 10;
@@ -194,6 +204,7 @@ void add_pyramids(std::vector<Case>& out) {
   add("no_rotation", [](auto& s) { s.rotary = arch::Rotary::kNone; });
   add("some_rotation", [](auto& s) { s.rope_off_blocks = {0, 1}; });
   add("learned", [](auto& s) { s.position = arch::Position::kLearned; });
+  add("sincos_computed", [](auto& s) { s.position = arch::Position::kSinCosComputed; });
   add("conditional", [](auto& s) { s.position = arch::Position::kConditional; });
   add("no_windows", [](auto& s) { s.stage_windows = {0, 4}; });
   add("gelu_rms", [](auto& s) {
@@ -209,6 +220,104 @@ void add_pyramids(std::vector<Case>& out) {
   });
 }
 
+/// What AIM and AIMv2 share: a norm behind the embedding, no biases, no class token.
+EncoderSpec aim(const Edit& edit) {
+  return plane([&](EncoderSpec& s) {
+    s.family = "aim_v1";
+    s.rotary = arch::Rotary::kNone;
+    s.position = arch::Position::kSinCosComputed;
+    s.class_token = arch::ClassToken::kNone;
+    s.patch_norm = true;
+    s.mlp = arch::Mlp::kGelu;
+    s.qkv_bias = s.proj_bias = s.head_bias = false;
+    s.read_out = arch::ReadOut::kAttention;
+    edit(s);
+  });
+}
+
+void make_lit(EncoderSpec& s) {
+  s.family = "aim_v2";
+  s.norm = arch::Norm::kRms;
+  s.norm_eps = 1e-5;
+  s.mlp = arch::Mlp::kSwiglu;
+  s.position = arch::Position::kLearned;
+  s.head_bias = true;
+  s.num_classes = s.dim;
+  s.projection = 7;
+}
+
+void make_text(EncoderSpec& s) {
+  s.family = "aim_v2_text";
+  s.input = arch::Input::kTokens;
+  s.vocabulary = 19;
+  s.end_token = 18;
+  s.channels = s.height = s.patch = 1;
+  s.width = 9;
+  s.patch_norm = false;
+  s.norm = arch::Norm::kRms;
+  s.mlp = arch::Mlp::kSwiglu;
+  s.position = arch::Position::kLearned;
+  s.mask = arch::Mask::kCausal;
+  s.read_out = arch::ReadOut::kEnd;
+  s.num_classes = 0;
+  s.projection = 7;
+}
+
+void add_aim(std::vector<Case>& out) {
+  const auto add = [&](std::string name, const Edit& edit) {
+    out.push_back({"aim_" + std::move(name), aim(edit)});
+  };
+  add("pool", [](auto&) {});
+  add("released", [](auto& s) {
+    s.head_norm = arch::HeadNorm::kBatch;
+    s.read_blocks = {0, 1};  // and the third block does not run
+  });
+  add("last_blocks", [](auto& s) { s.read_blocks = {1, 2}; });
+  add("mean_of_blocks", [](auto& s) {
+    s.read_blocks = {2, 0};
+    s.read_out = arch::ReadOut::kMean;
+    s.head_norm = arch::HeadNorm::kBatch;
+  });
+  add("prefix_mask", [](auto& s) { s.mask = arch::Mask::kPrefixCausal; });
+  add("queries", [](auto& s) {
+    s.pool_queries = 3;
+    s.pool_bias = true;
+    s.head_norm = arch::HeadNorm::kBatch;
+    s.head_bias = true;
+  });
+  add("late_token", [](auto& s) { s.class_token = arch::ClassToken::kLate; });
+  add("lit", make_lit);
+  add("projection", [](auto& s) {
+    make_lit(s);
+    s.num_classes = 0;
+  });
+  add("v2", [](auto& s) {
+    make_lit(s);
+    s.read_out = arch::ReadOut::kMean;
+    s.position = arch::Position::kSinCosComputed;
+    s.num_classes = s.projection = 0;
+  });
+  add("lora", [](auto& s) {
+    s.lora_rank = 2;
+    s.lora_alpha = 3.0;
+    s.qkv_bias = s.proj_bias = true;
+  });
+  add("lora_rotated_scaled", [](auto& s) {
+    s.lora_rank = 2;
+    s.rotary = arch::Rotary::kPlane;
+    s.layer_scale = 0.1;
+  });
+  add("text", make_text);
+  add("text_mean", [](auto& s) {
+    make_text(s);
+    s.read_out = arch::ReadOut::kMean;
+    s.position = arch::Position::kNone;
+    s.rotary = arch::Rotary::kLine;
+    s.num_classes = 5;
+    s.projection = 0;
+  });
+}
+
 void add_files(std::vector<Case>& out) {
   out.push_back(
       {.name = "external_data", .spec = plain([](auto&) {}), .write = {.max_inline_bytes = 4096}});
@@ -220,6 +329,13 @@ void add_files(std::vector<Case>& out) {
                  .tolerance = kInt8});
   out.push_back({.name = "int8_pyramid",
                  .spec = pyramid([](auto&) {}),
+                 .options = {.precision = Precision::kInt8},
+                 .tolerance = kInt8});
+  out.push_back({.name = "int8_aim",
+                 .spec = aim([](auto& s) {
+                   s.lora_rank = 2;
+                   s.head_norm = arch::HeadNorm::kBatch;
+                 }),
                  .options = {.precision = Precision::kInt8},
                  .tolerance = kInt8});
 }
@@ -241,6 +357,7 @@ std::vector<Case> all_cases() {
   add_positions(out);
   add_rotations(out);
   add_pyramids(out);
+  add_aim(out);
   add_files(out);
   return out;
 }
@@ -265,8 +382,21 @@ std::vector<NamedTensor> random_tensors(const EncoderSpec& spec) {
   return out;
 }
 
-HostTensor random_pixels(const EncoderSpec& spec) {
-  return noise({3, spec.channels, spec.height, spec.width}, 1);
+HostTensor random_input(const EncoderSpec& spec) {
+  constexpr std::int64_t kBatch = 3;
+  if (spec.input == arch::Input::kImage) {
+    return noise({kBatch, spec.channels, spec.height, spec.width}, 1);
+  }
+  HostTensor out = HostTensor::zeros(DType::kI64, {kBatch, spec.width});
+  const std::span<std::int64_t> tokens = out.mutable_data<std::int64_t>();
+  Rng rng(7, RngPurpose::kTest, 0, 2);
+  for (std::int64_t& token : tokens) token = rng.below(spec.vocabulary - 1);
+  for (std::int64_t row = 0; row < kBatch; ++row) {  // the first end counts
+    for (const std::int64_t place : {2 + row, spec.width - 1}) {
+      tokens[static_cast<std::size_t>(row * spec.width + place)] = spec.end_token;
+    }
+  }
+  return out;
 }
 
 }  // namespace conopa::onnx::testing

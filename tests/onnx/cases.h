@@ -29,7 +29,7 @@ inline void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 /// Random tensors of a spec, norms, biases and statistics too, so that a wrong default shows.
 [[nodiscard]] std::vector<NamedTensor> random_tensors(const arch::EncoderSpec& spec);
 
-/// Random input [3, C, H, W].
-[[nodiscard]] HostTensor random_pixels(const arch::EncoderSpec& spec);
+/// Random images [3, C, H, W], or token numbers [3, width] with two end tokens each.
+[[nodiscard]] HostTensor random_input(const arch::EncoderSpec& spec);
 
 }  // namespace conopa::onnx::testing

@@ -6,6 +6,9 @@ import { join, resolve } from 'node:path';
 
 const ort = createRequire(resolve(process.env.NODE_MODULES, 'x.js'))('onnxruntime-node');
 
+const kArrays = { F32: Float32Array, I64: BigInt64Array };
+const kInputs = { pixels: 'float32', tokens: 'int64' };
+
 function readSafetensors(path) {
   const file = readFileSync(path);
   const length = Number(file.readBigUInt64LE(0));
@@ -13,11 +16,11 @@ function readSafetensors(path) {
   const tensors = {};
   for (const [name, info] of Object.entries(header)) {
     if (name === '__metadata__') continue;
-    if (info.dtype !== 'F32') throw new Error(`${path}: ${name} is ${info.dtype}, expected F32`);
+    if (!(info.dtype in kArrays)) throw new Error(`${path}: ${name} is ${info.dtype}`);
     const [begin, end] = info.data_offsets;
     const bytes = file.subarray(8 + length + begin, 8 + length + end);
     const copy = new Uint8Array(bytes).buffer;  // aligned
-    tensors[name] = { shape: info.shape, data: new Float32Array(copy) };
+    tensors[name] = { shape: info.shape, data: new kArrays[info.dtype](copy) };
   }
   return tensors;
 }
@@ -35,11 +38,11 @@ function difference(found, expected) {
   return worst / top;
 }
 
-function compare(outputs, want, rows, row) {
+function compare(outputs, want, batch, rows, row) {
   let worst = 0;
   for (const name of Object.keys(want)) {
-    if (name === 'pixels') continue;
-    const width = want[name].data.length / want.pixels.shape[0];
+    if (name in kInputs) continue;
+    const width = want[name].data.length / batch;
     const expected = want[name].data.subarray(row * width, (row + rows) * width);
     if (!(name in outputs)) throw new Error(`the model has no output ${name}`);
     if (outputs[name].dims.join() !== [rows, width].join()) {
@@ -57,15 +60,17 @@ async function check(folder, one) {
   const want = readSafetensors(join(folder, `${one.name}.safetensors`));
   const session = await ort.InferenceSession.create(
     join(folder, `${one.name}.onnx`), { intraOpNumThreads: 1, interOpNumThreads: 1 });
+  const name = Object.keys(kInputs).find((one) => one in want);
+  const input = want[name];
+  const batch = input.shape[0];
   const run = async (first, rows) => {
-    const shape = [rows, ...want.pixels.shape.slice(1)];
-    const size = want.pixels.data.length / want.pixels.shape[0];
-    const data = want.pixels.data.slice(first * size, (first + rows) * size);
-    return session.run({ pixels: new ort.Tensor('float32', data, shape) });
+    const size = input.data.length / batch;
+    const data = input.data.slice(first * size, (first + rows) * size);
+    const shape = [rows, ...input.shape.slice(1)];
+    return session.run({ [name]: new ort.Tensor(kInputs[name], data, shape) });
   };
-  const batch = want.pixels.shape[0];
-  const together = compare(await run(0, batch), want, batch, 0);
-  const alone = compare(await run(1, 1), want, 1, 1);  // the batch is free
+  const together = compare(await run(0, batch), want, batch, batch, 0);
+  const alone = compare(await run(1, 1), want, batch, 1, 1);  // the batch is free
   await session.release();
   return Math.max(together, alone);
 }

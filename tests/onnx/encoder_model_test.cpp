@@ -31,7 +31,8 @@ class EncoderModelCaseTest : public ::testing::TestWithParam<testing::Case> {};
 TEST_P(EncoderModelCaseTest, IsAGraphWhoseValuesAreMadeBeforeTheyAreUsed) {
   const MemorySource weights(random_tensors(GetParam().spec));
   const Model model = encoder_model(GetParam().spec, weights, GetParam().options);
-  std::set<std::string> known{"pixels"};
+  std::set<std::string> known;
+  for (const Port& input : model.inputs) known.insert(input.name);
   std::set<std::string> unused;
   for (const Initializer& initializer : model.initializers) {
     EXPECT_TRUE(known.insert(initializer.name).second) << initializer.name;
@@ -76,6 +77,15 @@ TEST(EncoderModelTest, RefusesWhatItCannotExport) {
   const MemorySource weights(random_tensors(learned));
   EXPECT_THROW(static_cast<void>(encoder_model(learned, weights, {.precision = Precision::kInt8})),
                UnsupportedError);
+
+  arch::EncoderSpec language = case_of("read_patch_mean_norm_front").spec;
+  language.llm.unit = arch::LanguageUnit::kBlock;
+  try {
+    static_cast<void>(encoder_model(language, weights));
+    FAIL() << "a language block was left out";
+  } catch (const UnsupportedError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("language block"));
+  }
 
   const arch::EncoderSpec spec = case_of("released").spec;
   std::vector<NamedTensor> fewer = random_tensors(spec);

@@ -6,10 +6,10 @@
 
 namespace conopa::onnx::testing {
 
-/// What an executor of the project makes of the pixels.
+/// What an executor of the project makes of images or tokens.
 struct Expected {
   HostTensor features;  ///< [B, D]
-  HostTensor logits;    ///< [B, classes]; empty without a head
+  HostTensor logits;    ///< [B, classes or projection]; empty without either
 };
 
 // The seam between the cases and the executor that vouches for them; which one is linked decides.
@@ -18,6 +18,6 @@ struct Expected {
 [[nodiscard]] bool reference_runs(const arch::EncoderSpec& spec);
 
 [[nodiscard]] Expected expected_outputs(const arch::EncoderSpec& spec, const TensorSource& weights,
-                                        const HostTensor& pixels);
+                                        const HostTensor& input);
 
 }  // namespace conopa::onnx::testing

@@ -10,17 +10,21 @@ bool reference_runs(const arch::EncoderSpec& spec) {
 }
 
 Expected expected_outputs(const arch::EncoderSpec& spec, const TensorSource& weights,
-                          const HostTensor& pixels) {
+                          const HostTensor& input) {
   engine::Session session(
       engine::Model::load(spec, weights, {.precision = engine::Precision::kFp32}));
-  const std::int64_t batch = pixels.dim(0);
+  const std::int64_t batch = input.dim(0);
   Expected out{.features = HostTensor::zeros(DType::kF32, {batch, spec.dim}), .logits = {}};
   engine::Outputs outputs{.features = out.features.mutable_data<float>()};
-  if (spec.num_classes > 0) {
-    out.logits = HostTensor::zeros(DType::kF32, {batch, spec.num_classes});
+  if (spec.outputs() > 0) {
+    out.logits = HostTensor::zeros(DType::kF32, {batch, spec.outputs()});
     outputs.logits = out.logits.mutable_data<float>();
   }
-  session.run(pixels.data<float>(), batch, outputs);
+  if (spec.input == arch::Input::kTokens) {
+    session.run_tokens(input.data<std::int64_t>(), batch, outputs);
+  } else {
+    session.run(input.data<float>(), batch, outputs);
+  }
   return out;
 }
 

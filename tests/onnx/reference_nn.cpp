@@ -14,7 +14,7 @@ namespace conopa::onnx::testing {
 bool reference_runs(const arch::EncoderSpec&) { return true; }
 
 Expected expected_outputs(const arch::EncoderSpec& spec, const TensorSource& weights,
-                          const HostTensor& pixels) {
+                          const HostTensor& input) {
   const at::NoGradGuard no_grad;
   nn::Encoder encoder(spec);
   encoder.parameters().load(
@@ -22,7 +22,7 @@ Expected expected_outputs(const arch::EncoderSpec& spec, const TensorSource& wei
       nn::LoadPolicy::kStrict, weights.where());
   nn::ForwardOptions options;
   options.exec.ops = nn::Ops::kStock;
-  const nn::ForwardResult result = encoder.forward(nn::to_torch(pixels), options);
+  const nn::ForwardResult result = encoder.forward(nn::to_torch(input), options);
   Expected out{.features = nn::to_host(result.features), .logits = {}};
   if (result.logits.defined()) out.logits = nn::to_host(result.logits);
   return out;

@@ -20,11 +20,12 @@ int write_all(const std::filesystem::path& folder) {
   for (const Case& one : all_cases()) {
     if (!reference_runs(one.spec)) continue;
     const MemorySource weights(random_tensors(one.spec));
-    const HostTensor pixels = random_pixels(one.spec);
-    const Expected expected = expected_outputs(one.spec, weights, pixels);
+    const HostTensor input = random_input(one.spec);
+    const std::string input_name = one.spec.input == arch::Input::kTokens ? "tokens" : "pixels";
+    const Expected expected = expected_outputs(one.spec, weights, input);
     write_model(folder / (one.name + ".onnx"), encoder_model(one.spec, weights, one.options),
                 one.write);
-    std::vector<NamedTensor> tensors{{"pixels", pixels}, {"features", expected.features}};
+    std::vector<NamedTensor> tensors{{input_name, input}, {"features", expected.features}};
     if (!expected.logits.empty()) tensors.push_back({"logits", expected.logits});
     write_safetensors(folder / (one.name + ".safetensors"), tensors);
     list.push_back({{"name", one.name}, {"tolerance", one.tolerance}});

@@ -8,6 +8,9 @@ namespace conopa {
 /// Most memory this process has held so far, in bytes; 0 if the system does not tell.
 [[nodiscard]] std::int64_t peak_rss_bytes() noexcept;
 
+/// Processor time of this process so far, all threads, seconds.
+[[nodiscard]] double processor_seconds() noexcept;
+
 /// Whether the file descriptor is an interactive terminal that understands cursor movement
 /// (`TERM=dumb` is not).
 [[nodiscard]] bool is_terminal(int fd) noexcept;
