@@ -32,6 +32,7 @@ struct Options {
   std::string eval;
   std::int64_t limit = 0;
   std::int64_t threads = 0;
+  bool no_measure = false;
   bool force = false;
 };
 
@@ -106,7 +107,22 @@ void measure(const Context& context, const Options& options, const StoredModel& 
   outcome.measured_on = images.what;
   outcome.dataset = images.dataset;
   outcome.split = images.split;
-  outcome.measured.add(original, quantised, images.images, images.count, images.labels);
+  outcome.measured.emplace().add(original, quantised, images.images, images.count, images.labels);
+}
+
+QuantizeOutcome outcome_of(const StoredModel& model, QuantForm form,
+                           const QuantizedWeights& weights, const std::string& calibrated_on) {
+  return {.form = form,
+          .precision = {},
+          .bytes_before = bytes_of(*model.weights),
+          .bytes_after = weights.source ? bytes_of(*weights.source) : bytes_of(weights.tensors),
+          .calibrated_on = calibrated_on,
+          .measured_on = {},
+          .dataset = {},
+          .split = {},
+          .measured = {},
+          .chosen = weights.chosen,
+          .trials = weights.trials};
 }
 
 void save(const Context& context, const Options& options, const StoredModel& model,
@@ -116,8 +132,39 @@ void save(const Context& context, const Options& options, const StoredModel& mod
                       .preprocessor_json = to_json(model.transform),
                       .readme = quantized_card(model, options.out, outcome, context.command_line),
                       .tensors = weights.tensors,
+                      .source = weights.source.get(),
                       .metadata = weights.metadata},
                      {.overwrite = options.force});
+}
+
+// Runs the float model, and unless it is not wanted the quantised one too, and writes.
+QuantizeOutcome quantize_with_images(const Context& context, const Options& options,
+                                     const StoredModel& model, QuantForm form) {
+  if (!options.eval.empty()) {  // a wrong path is found before the work
+    static_cast<void>(open_images(model, options.eval, "auto", options.limit));
+  }
+  const ImageSet images = calibration_images(options, model);
+  OutputRunner original = original_of(model, options.threads);
+  const bool calibrated = !options.calibrate.empty();
+  const QuantizedWeights weights =
+      calibrated ? quantize_calibrated(model, form, original, images, options.threads)
+                 : quantize_plainly(model, form);
+  QuantizeOutcome outcome = outcome_of(model, form, weights, calibrated ? images.what : "");
+  if (!options.no_measure) {
+    measure(context, options, model, images, original, *logical_weights(weights), outcome);
+  }
+  save(context, options, model, weights, outcome);
+  return outcome;
+}
+
+// Runs nothing: each tensor is quantised while it is written.
+QuantizeOutcome quantize_alone(const Context& context, const Options& options,
+                               const StoredModel& model, QuantForm form) {
+  const ComputeThreads threads({.threads = options.threads});
+  const QuantizedWeights weights = quantize_streaming(model, form);
+  QuantizeOutcome outcome = outcome_of(model, form, weights, "");
+  save(context, options, model, weights, outcome);
+  return outcome;
 }
 
 int run(const Context& context, const Options& options) {
@@ -125,28 +172,9 @@ int run(const Context& context, const Options& options) {
   const StoredModel model = open_model(options.model);
   check_weights(model);
   const QuantForm form = checked_form(options, model);
-  if (!options.eval.empty()) {  // a wrong path is found before the work
-    static_cast<void>(open_images(model, options.eval, "auto", options.limit));
-  }
-  const ImageSet images = calibration_images(options, model);
-  OutputRunner original = original_of(model, options.threads);
-  const QuantizedWeights weights =
-      options.calibrate.empty()
-          ? quantize_plainly(model, form)
-          : quantize_calibrated(model, form, original, images, options.threads);
-  QuantizeOutcome outcome{.form = form,
-                          .precision = {},
-                          .bytes_before = bytes_of(read_all(*model.weights)),
-                          .bytes_after = bytes_of(weights.tensors),
-                          .calibrated_on = options.calibrate.empty() ? "" : images.what,
-                          .measured_on = {},
-                          .dataset = {},
-                          .split = {},
-                          .measured = {},
-                          .chosen = weights.chosen,
-                          .trials = weights.trials};
-  measure(context, options, model, images, original, *logical_weights(weights), outcome);
-  save(context, options, model, weights, outcome);
+  const QuantizeOutcome outcome = options.no_measure && options.calibrate.empty()
+                                      ? quantize_alone(context, options, model, form)
+                                      : quantize_with_images(context, options, model, form);
   if (context.json) {
     fmt::print("{}\n", outcome_json(outcome, options.out));
   } else {
@@ -179,6 +207,11 @@ void add_quantize(CLI::App& root, Context& context) {
   command->add_option("--limit", options->limit, "images of it; 0 = all")
       ->check(CLI::NonNegativeNumber);
   add_threads_option(*command, options->threads);
+  command
+      ->add_flag("--no-measure", options->no_measure,
+                 "do not run the models; without --calibrate the memory needed is that of the "
+                 "largest tensor")
+      ->excludes("--eval");
   command->add_flag("-f,--force", options->force, "replace a model folder at --out");
   command->callback([&context, options] {
     context.action = [&context, options] { return run(context, *options); };

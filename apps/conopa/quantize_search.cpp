@@ -26,19 +26,27 @@ std::vector<QuantizeTrial> all_trials() {
   return out;
 }
 
+// What is done without calibration images.
+QuantizeTrial plain_trial() { return {.name = "search", .clip = true}; }
+
+Metadata metadata_of(const StoredModel& model, QuantForm form) {
+  Metadata out = weight_metadata(model.class_names);
+  out.emplace(kWeightFormat, enum_name(form));
+  return out;
+}
+
 QuantizedWeights quantize(const StoredModel& model, QuantForm form, const QuantizeTrial& trial,
                           const engine::Calibration* calibration) {
-  QuantizedWeights out{
+  return {
       .tensors = engine::quantise_weights(model.spec, *model.weights,
                                           {.form = form,
                                            .clip = trial.clip,
                                            .calibration = trial.weighted ? calibration : nullptr,
                                            .smoothing = trial.smoothing}),
-      .metadata = weight_metadata(model.class_names),
+      .source = nullptr,
+      .metadata = metadata_of(model, form),
       .chosen = trial,
       .trials = {}};
-  out.metadata.emplace(kWeightFormat, enum_name(form));
-  return out;
 }
 
 // Runs the calibration images in portions of the session's batch.
@@ -54,7 +62,19 @@ std::unique_ptr<TensorSource> logical_weights(const QuantizedWeights& weights) {
 }
 
 QuantizedWeights quantize_plainly(const StoredModel& model, QuantForm form) {
-  return quantize(model, form, {.name = "search", .clip = true}, nullptr);
+  return quantize(model, form, plain_trial(), nullptr);
+}
+
+QuantizedWeights quantize_streaming(const StoredModel& model, QuantForm form) {
+  const QuantizeTrial trial = plain_trial();
+  return {
+      .tensors = {},
+      .source = std::make_unique<ComputedSource>(
+          engine::quantised_tensors(model.spec, *model.weights, {.form = form, .clip = trial.clip}),
+          Metadata{}, model.path.string()),
+      .metadata = metadata_of(model, form),
+      .chosen = trial,
+      .trials = {}};
 }
 
 QuantizedWeights quantize_calibrated(const StoredModel& model, QuantForm form,

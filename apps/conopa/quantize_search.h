@@ -23,17 +23,22 @@ struct QuantizeTrial {
 
 /// Quantised weights and how they were found.
 struct QuantizedWeights {
-  std::vector<NamedTensor> tensors;  ///< as a folder stores them
-  Metadata metadata;                 ///< with the weight format
+  std::vector<NamedTensor> tensors;      ///< as a folder stores them
+  std::unique_ptr<TensorSource> source;  ///< in place of `tensors`: made one at a time
+  Metadata metadata;                     ///< with the weight format
   QuantizeTrial chosen;
   std::vector<QuantizeTrial> trials;  ///< all that were compared; empty without calibration
 };
 
-/// The quantised tensors as a source of logical weights.
+/// The quantised tensors as a source of logical weights; not of those with a source.
 [[nodiscard]] std::unique_ptr<TensorSource> logical_weights(const QuantizedWeights& weights);
 
 /// Quantises with a search for scales.
 [[nodiscard]] QuantizedWeights quantize_plainly(const StoredModel& model, QuantForm form);
+
+/// The same weights as a source of which one matrix is in memory at a time.
+/// @param model  outlives the result.
+[[nodiscard]] QuantizedWeights quantize_streaming(const StoredModel& model, QuantForm form);
 
 /// Quantises in several ways and keeps the one whose outputs are nearest to the float model's on
 /// the calibration images: scales of the largest value, searched scales, the search weighted by the

@@ -16,8 +16,9 @@ struct Accuracies {
 };
 
 std::optional<Accuracies> accuracies(const QuantizeOutcome& outcome) {
-  if (!outcome.measured.before || !outcome.measured.after) return std::nullopt;
-  return Accuracies{outcome.measured.before->result(), outcome.measured.after->result()};
+  const std::optional<Agreement>& measured = outcome.measured;
+  if (!measured || !measured->before || !measured->after) return std::nullopt;
+  return Accuracies{measured->before->result(), measured->after->result()};
 }
 
 double percent(double share) { return 100.0 * share; }
@@ -57,6 +58,14 @@ std::string how_text(const QuantizeOutcome& outcome) {
   return out;
 }
 
+std::string limits_text(const QuantizeOutcome& outcome) {
+  if (!outcome.measured) return "How much accuracy the smaller weights cost was not measured.";
+  return fmt::format(
+      "Measured in {} against the float model in fp32 on {}: {}. The relative error is the root of "
+      "the mean squared difference of the outputs over their own spread.",
+      outcome.precision, outcome.measured_on, distance_text(outcome.measured->distance));
+}
+
 report::CardResult accuracy(const QuantizeOutcome& outcome, std::string name, double value) {
   return {.dataset = outcome.dataset,
           .split = outcome.split,
@@ -73,31 +82,44 @@ std::int64_t bytes_of(const std::vector<NamedTensor>& tensors) {
   return sum;
 }
 
+std::int64_t bytes_of(const TensorSource& source) {
+  std::int64_t sum = 0;
+  for (const std::string& name : source.names()) {
+    const TensorInfo& info = source.info(name);
+    if (info.dtype) sum += element_count(info.shape) * dtype_size(*info.dtype);
+  }
+  return sum;
+}
+
 std::string outcome_text(const QuantizeOutcome& outcome) {
   std::string out = fmt::format("weights     {}\n", size_text(outcome));
   if (!outcome.calibrated_on.empty()) {
     out += fmt::format("calibrated  {}: {}\n", outcome.calibrated_on, outcome.chosen.name);
   }
+  if (!outcome.measured) return out;
   out += fmt::format("measured    {} ({} against fp32)\n", outcome.measured_on, outcome.precision);
   if (const auto found = accuracies(outcome)) {
     out += fmt::format("top-1       {:.2f} % to {:.2f} %\ntop-{}       {:.2f} % to {:.2f} %\n",
                        percent(found->before.top1), percent(found->after.top1), found->after.top_k,
                        percent(found->before.top5), percent(found->after.top5));
   }
-  return out + fmt::format("agreement   {}\n", distance_text(outcome.measured.distance));
+  return out + fmt::format("agreement   {}\n", distance_text(outcome.measured->distance));
 }
 
 std::string outcome_json(const QuantizeOutcome& outcome, const std::string& out) {
   nlohmann::ordered_json json{{"out", out},
                               {"format", enum_name(outcome.form)},
-                              {"precision", outcome.precision},
                               {"bytes_before", outcome.bytes_before},
-                              {"bytes_after", outcome.bytes_after},
-                              {"measured_on", outcome.measured_on},
-                              {"images", outcome.measured.distance.images()},
-                              {"same_top1", outcome.measured.distance.same_top1()},
-                              {"relative_error", outcome.measured.distance.relative_error()},
-                              {"largest_error", outcome.measured.distance.largest_error()}};
+                              {"bytes_after", outcome.bytes_after}};
+  if (outcome.measured) {
+    const OutputDistance& distance = outcome.measured->distance;
+    json["precision"] = outcome.precision;
+    json["measured_on"] = outcome.measured_on;
+    json["images"] = distance.images();
+    json["same_top1"] = distance.same_top1();
+    json["relative_error"] = distance.relative_error();
+    json["largest_error"] = distance.largest_error();
+  }
   if (const auto found = accuracies(outcome)) {
     json["top1"] = {{"before", found->before.top1}, {"after", found->after.top1}};
     json["top5"] = {{"before", found->before.top5}, {"after", found->after.top5}};
@@ -131,10 +153,7 @@ std::string quantized_card(const StoredModel& model, const std::filesystem::path
                     accuracy(outcome, top_k, found->after.top5),
                     accuracy(outcome, top_k + " before, in fp32", found->before.top5)};
   }
-  card.limits = fmt::format(
-      "Measured in {} against the float model in fp32 on {}: {}. The relative error is the root of "
-      "the mean squared difference of the outputs over their own spread.",
-      outcome.precision, outcome.measured_on, distance_text(outcome.measured.distance));
+  card.limits = limits_text(outcome);
   card.reproduction = code_block(command_line);
   return report::render_model_card(card);
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "quantize_search.h"
@@ -11,19 +12,21 @@ namespace conopa::app {
 /// Everything `conopa quantize` found out.
 struct QuantizeOutcome {
   QuantForm form = QuantForm::kInt8;
-  std::string precision;          ///< in which the quantised model was measured
+  std::string precision;          ///< in which the quantised model was measured; empty: it was not
   std::int64_t bytes_before = 0;  ///< of all weights
   std::int64_t bytes_after = 0;
   std::string calibrated_on;  ///< empty without calibration
   std::string measured_on;
-  std::string dataset, split;  ///< of it; empty for random images
-  Agreement measured;
+  std::string dataset, split;         ///< of it; empty for random images
+  std::optional<Agreement> measured;  ///< nothing if it was not measured
   QuantizeTrial chosen;
   std::vector<QuantizeTrial> trials;
 };
 
 /// Bytes of the tensors.
 [[nodiscard]] std::int64_t bytes_of(const std::vector<NamedTensor>& tensors);
+/// The same of a source, none of which is read.
+[[nodiscard]] std::int64_t bytes_of(const TensorSource& source);
 
 /// Lines for the terminal, without the name of the folder.
 [[nodiscard]] std::string outcome_text(const QuantizeOutcome& outcome);

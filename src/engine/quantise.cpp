@@ -1,6 +1,7 @@
 #include "conopa/engine/quantise.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -46,16 +47,88 @@ void check_options(const TensorSource& weights, const arch::EncoderSpec& spec,
   }
 }
 
-HostTensor read_checked(const TensorSource& weights, const arch::TensorEntry& entry) {
+void check_entry(const TensorSource& weights, const arch::TensorEntry& entry) {
   if (!weights.contains(entry.name)) {
     throw FormatError(weights.where(),
                       "expected the tensor {} of shape {}, found none; import the model again",
                       entry.name, to_string(entry.shape));
   }
-  HostTensor value = weights.read(entry.name);
-  if (value.shape() == entry.shape) return value;
+  const Shape& found = weights.info(entry.name).shape;
+  if (found == entry.shape) return;
   throw FormatError(weights.where(), "expected {} of shape {}, found {}; import the model again",
-                    entry.name, to_string(entry.shape), to_string(value.shape()));
+                    entry.name, to_string(entry.shape), to_string(found));
+}
+
+HostTensor read_checked(const TensorSource& weights, const arch::TensorEntry& entry) {
+  check_entry(weights, entry);
+  return weights.read(entry.name);
+}
+
+QuantMatrix read_matrix(const TensorSource& weights, const arch::TensorEntry& entry,
+                        const QuantiseOptions& options) {
+  const HostTensor value = weights.read(entry.name);
+  const auto quantise = [&](std::span<const float> values) {
+    return quantise_matrix(options.form, values, entry.shape.at(0), entry.shape.at(1),
+                           weights.where(), entry.name, {.clip = options.clip});
+  };
+  if (value.dtype() == DType::kF32) return quantise(value.data<float>());  // saves the copy
+  return quantise(value.to_f32());
+}
+
+// The tensors that hold one matrix.
+void append_computed(std::vector<ComputedTensor>& out, const TensorSource& weights,
+                     const arch::TensorEntry& entry, const QuantiseOptions& options) {
+  const std::int64_t rows = entry.shape.at(0);
+  const QuantMatrix layout{
+      .form = options.form, .rows = rows, .columns = entry.shape.at(1), .values = {}, .scale = {}};
+  const auto release = [&weights, name = entry.name] { weights.release(name); };
+  out.push_back(
+      {.name = entry.name,
+       .dtype = has_blocks(options.form) ? DType::kU8 : DType::kI8,
+       .shape = {rows, layout.row_bytes()},
+       .make = [&weights, entry, options] { return read_matrix(weights, entry, options).values; },
+       .release = release});
+  if (has_blocks(options.form)) return;
+  out.push_back({.name = entry.name + "_scale",
+                 .dtype = DType::kF32,
+                 .shape = {rows},
+                 .make =
+                     [&weights, entry, options, rows] {
+                       const QuantMatrix matrix = read_matrix(weights, entry, options);
+                       return HostTensor::of<float>(DType::kF32, {rows}, std::span(matrix.scale));
+                     },
+                 .release = release});
+}
+
+// A tensor as the float model has it.
+ComputedTensor unchanged(const TensorSource& weights, const arch::TensorEntry& entry) {
+  const std::string& name = entry.name;
+  const std::optional<DType> dtype = weights.info(name).dtype;
+  return {.name = name,
+          .dtype = dtype ? *dtype : weights.read(name).dtype(),  // an unknown type throws
+          .shape = entry.shape,
+          .make = [&weights, name] { return weights.read(name); },
+          .release = [&weights, name] { weights.release(name); }};
+}
+
+// Entries in the order of quantise_weights: block by block, names sorted inside, then the others.
+std::vector<arch::TensorEntry> in_order(const arch::TensorTable& table,
+                                        const std::vector<arch::BlockSpec>& blocks) {
+  std::vector<arch::TensorEntry> rest = table.entries();
+  std::vector<arch::TensorEntry> out;
+  for (const arch::BlockSpec& block : blocks) {
+    const auto first = std::stable_partition(
+        rest.begin(), rest.end(), [prefix = block.prefix + "."](const arch::TensorEntry& entry) {
+          return !entry.name.starts_with(prefix);
+        });
+    std::sort(first, rest.end(), [](const arch::TensorEntry& a, const arch::TensorEntry& b) {
+      return a.name < b.name;
+    });
+    std::move(first, rest.end(), std::back_inserter(out));
+    rest.erase(first, rest.end());
+  }
+  std::ranges::move(rest, std::back_inserter(out));
+  return out;
 }
 
 class Quantiser {
@@ -158,6 +231,30 @@ std::vector<NamedTensor> quantise_weights(const arch::EncoderSpec& spec,
                                           const QuantiseOptions& options) {
   check_options(weights, spec, options);
   return Quantiser(spec, weights, options).run(arch::encoder_blocks(spec));
+}
+
+std::vector<ComputedTensor> quantised_tensors(const arch::EncoderSpec& spec,
+                                              const TensorSource& weights,
+                                              const QuantiseOptions& options) {
+  check_options(weights, spec, options);
+  if (options.calibration != nullptr) {
+    throw ConfigError("quantise",
+                      "expected no calibration for tensors that are made one at a time, which "
+                      "needs whole blocks; quantise all at once");
+  }
+  const std::vector<std::string> names = quantised_names(spec, options.form);
+  const std::set<std::string, std::less<>> matrices(names.begin(), names.end());
+  std::vector<ComputedTensor> out;
+  for (const arch::TensorEntry& entry :
+       in_order(arch::TensorTable(spec), arch::encoder_blocks(spec))) {
+    check_entry(weights, entry);
+    if (matrices.contains(entry.name)) {
+      append_computed(out, weights, entry, options);
+    } else {
+      out.push_back(unchanged(weights, entry));
+    }
+  }
+  return out;
 }
 
 }  // namespace conopa::engine

@@ -112,6 +112,64 @@ TEST(QuantizeTest, RefusesWhatCannotBeQuantised) {
   EXPECT_EQ(quantize(folder, "int8", {"--force", "--eval", "/nowhere"}).code, 3);
 }
 
+TEST(QuantizeTest, StreamingWritesTheSameBytes) {
+  const TempDir folder;
+  testing::write_small_model(folder / "m", {"a", "b", "c"});
+  for (const char* form : {"int8", "q8_0", "q4_0"}) {
+    const CommandResult measured = quantize(folder, form, {"--force"});
+    ASSERT_EQ(measured.code, 0) << measured.error;
+    const std::string weights = testing::read_plain(folder / "out/model.safetensors");
+    const std::string config = testing::read_plain(folder / "out/config.json");
+    const CommandResult streamed = quantize(folder, form, {"--force", "--no-measure", "--json"});
+    ASSERT_EQ(streamed.code, 0) << streamed.error;
+    EXPECT_TRUE(testing::read_plain(folder / "out/model.safetensors") == weights) << form;
+    EXPECT_EQ(testing::read_plain(folder / "out/config.json"), config);
+    const json found = json::parse(streamed.out);
+    EXPECT_FALSE(found.contains("measured_on"));
+    EXPECT_LT(found["bytes_after"], found["bytes_before"]);
+    EXPECT_THAT(measured.out, HasSubstr("agreement"));
+    EXPECT_THAT(testing::read_plain(folder / "out/README.md"), HasSubstr("was not measured"));
+  }
+}
+
+TEST(QuantizeTest, CalibratesWithoutMeasuring) {
+  const TempDir folder;
+  testing::write_small_model(folder / "m", {});
+  write_dataset(folder / "data");
+  const CommandResult result = quantize(
+      folder, "int8", {"--json", "--no-measure", "--calibrate", (folder / "data").string()});
+  ASSERT_EQ(result.code, 0) << result.error;
+  const json found = json::parse(result.out);
+  EXPECT_TRUE(found.contains("chosen"));
+  EXPECT_FALSE(found.contains("measured_on"));
+  const CommandResult both =
+      quantize(folder, "int8", {"--force", "--no-measure", "--eval", (folder / "data").string()});
+  EXPECT_EQ(both.code, 2);
+}
+
+TEST(QuantizeTest, ValuesThatAreNotFiniteLeaveNoFolder) {
+  const TempDir folder;
+  testing::write_small_model(folder / "m", {});
+  StoredModel broken = open_model(folder / "m");
+  NewModel model{.spec = broken.spec,
+                 .transform = broken.transform,
+                 .class_names = {},
+                 .tensors = {},
+                 .readme = {}};
+  for (const std::string& name : broken.weights->names()) {
+    std::vector<float> values = broken.weights->read(name).to_f32();
+    if (name == "blocks.0.mlp.down.weight") values.back() = std::nanf("");
+    model.tensors.push_back(
+        {name, HostTensor::of<float>(DType::kF32, broken.weights->info(name).shape,
+                                     std::span<const float>(values))});
+  }
+  save_model(folder / "m", model, true);
+  const CommandResult result = quantize(folder, "int8", {"--no-measure"});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.error, HasSubstr("blocks.0.mlp.down.weight"));
+  EXPECT_THAT(folder.names(), ::testing::ElementsAre("m"));
+}
+
 TEST(QuantizeTest, RefusesBlockFormsOfModelsThatAreNarrowerThanABlock) {
   const TempDir folder;
   NewModel model{.spec = testing::small_spec(),

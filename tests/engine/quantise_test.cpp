@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -136,6 +137,42 @@ TEST(QuantiseTest, TheEngineRunsEveryFormAsItsDequantisedWeights) {
           << c.name << ' ' << enum_name(form);
     }
   }
+}
+
+TEST(QuantiseTest, TensorsMadeOneAtATimeAreTheSame) {
+  for (const Case& c : kCases) {
+    const arch::EncoderSpec spec = c.spec();
+    const MemorySource weights(random_weights(spec));
+    for (const QuantForm form : kForms) {
+      const std::vector<NamedTensor> expected = quantise_weights(spec, weights, {.form = form});
+      const std::vector<ComputedTensor> found = quantised_tensors(spec, weights, {.form = form});
+      ASSERT_EQ(found.size(), expected.size()) << c.name;
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        const HostTensor made = found[i].make();
+        EXPECT_EQ(found[i].name, expected[i].name) << c.name;
+        EXPECT_EQ(found[i].dtype, made.dtype());
+        EXPECT_EQ(found[i].shape, made.shape());
+        EXPECT_EQ(made.dtype(), expected[i].tensor.dtype());
+        EXPECT_TRUE(std::ranges::equal(made.bytes(), expected[i].tensor.bytes()))
+            << c.name << ' ' << enum_name(form) << ' ' << expected[i].name;
+      }
+    }
+  }
+}
+
+TEST(QuantiseTest, TensorsMadeOneAtATimeNeedNoCalibrationAndAllWeights) {
+  const arch::EncoderSpec spec = plain_spec();
+  const Calibration calibration = ranges_of(spec);
+  std::vector<NamedTensor> tensors = random_weights(spec);
+  EXPECT_THAT(message_of<ConfigError>([&] {
+                static_cast<void>(
+                    quantised_tensors(spec, MemorySource(tensors), {.calibration = &calibration}));
+              }),
+              HasSubstr("no calibration"));
+  std::erase_if(tensors, [](const NamedTensor& t) { return t.name == "blocks.1.mlp.up.weight"; });
+  EXPECT_THAT(message_of<FormatError>(
+                  [&] { static_cast<void>(quantised_tensors(spec, MemorySource(tensors), {})); }),
+              HasSubstr("blocks.1.mlp.up.weight"));
 }
 
 TEST(QuantiseTest, Int8MultipliesTheStoredRows) {

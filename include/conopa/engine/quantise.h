@@ -7,6 +7,7 @@
 #include "conopa/arch/encoder_spec.h"
 #include "conopa/core/quant_blocks.h"
 #include "conopa/engine/calibration.h"
+#include "conopa/io/computed.h"
 #include "conopa/io/tensor_source.h"
 
 namespace conopa::engine {
@@ -46,5 +47,18 @@ struct QuantiseOptions {
 [[nodiscard]] std::vector<NamedTensor> quantise_weights(const arch::EncoderSpec& spec,
                                                         const TensorSource& weights,
                                                         const QuantiseOptions& options);
+
+/// The same tensors in the same order, each made when it is read: for models larger than the
+/// memory.
+///
+/// @param weights  outlives the tensors.
+/// @param options  without calibration and smoothing, which need whole blocks.
+/// @throws as quantise_weights; values that are not finite when the tensor is read; ConfigError for
+///         options with a calibration.
+/// @complexity Reading a tensor holds it and its quantised copy. int8 matrices are quantised twice:
+///         for their values and for their scales.
+[[nodiscard]] std::vector<ComputedTensor> quantised_tensors(const arch::EncoderSpec& spec,
+                                                            const TensorSource& weights,
+                                                            const QuantiseOptions& options);
 
 }  // namespace conopa::engine
