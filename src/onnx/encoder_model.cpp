@@ -187,6 +187,7 @@ class EncoderWriter {
       case arch::ReadOut::kAttention:
       case arch::ReadOut::kEnd:
       case arch::ReadOut::kPatchMeanNorm:
+      case arch::ReadOut::kTokenMax:
         break;
     }
     throw std::logic_error("read-out without exporter");
@@ -239,6 +240,9 @@ void check_exportable(const arch::EncoderSpec& spec) {
                            "ONNX graphs do not hold {} yet; run the model with the engine", what);
   };
   if (spec.input == arch::Input::kTokens) refuse("token input");
+  if (spec.input == arch::Input::kPoints) refuse("point input");
+  if (spec.read_out == arch::ReadOut::kTokenMax) refuse("read_out = \"token_max\"");
+  if (spec.head_hidden > 0) refuse("a hidden layer of the head");
   if (spec.read_out == arch::ReadOut::kAttention) refuse("read_out = \"attention\"");
   if (spec.read_out == arch::ReadOut::kPatchMeanNorm) refuse("read_out = \"patch_mean_norm\"");
   if (spec.llm.present()) refuse("a language block");

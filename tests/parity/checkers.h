@@ -35,4 +35,6 @@ void check_vit_llama(const Case& c, Outcome& out);            ///< image model, 
 void check_vit_llama_gradients(const Case& c, Outcome& out);  ///< frozen block, AdamW step
 void check_language_padding(const Case& c, Outcome& out);     ///< padded keys
 
+void check_point_bert(const Case& c, Outcome& out);           ///< point clouds: groups to logits
+
 }  // namespace conopa::parity

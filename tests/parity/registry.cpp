@@ -43,6 +43,7 @@ constexpr Row kRows[] = {
     {"lm4v", "ViTLLaMA", "loss", check_vit_llama_gradients},
     {"lm4v", "ViTLLaMA", "", check_vit_llama},
     {"lm4v", "LLaMATransformer", "mask", check_language_padding},
+    {"lm4v", "PointTransformer", "", check_point_bert},
     {"gen_preprocess", "centre crop", "", check_halving_crop},
 };
 

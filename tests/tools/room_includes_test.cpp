@@ -39,7 +39,7 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"capi", {"core", "engine", "eval", "image", "arch", "kernels"}},
       {"report", {"core", "io", "image", "eval"}},
       {"data", {"core", "io", "image"}},
-      {"nn", {"core", "arch", "kernels"}},
+      {"nn", {"core", "arch", "kernels", "points"}},
       {"tasks", {"core", "arch", "nn", "data", "eval", "image", "codebook", "text", "points"}},
       {"train",
        {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report",
