@@ -42,6 +42,14 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(CONOPA_LIBWEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(CONOPA_LIBEXIF REQUIRED IMPORTED_TARGET libexif)
 pkg_check_modules(CONOPA_LIBUTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+# HDF5 files of point clouds; its archive needs libraries that programs without shared ones lack.
+set(CONOPA_WITH_HDF5 FALSE)  # read by conopaConfig.cmake.in too
+if(NOT CONOPA_STATIC)
+  pkg_check_modules(CONOPA_HDF5 IMPORTED_TARGET hdf5)
+  if(CONOPA_HDF5_FOUND)
+    set(CONOPA_WITH_HDF5 TRUE)
+  endif()
+endif()
 
 if(CONOPA_TRAIN)
   find_package(Torch REQUIRED)

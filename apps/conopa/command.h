@@ -63,6 +63,7 @@ void add_inspect(CLI::App& root, Context& context);
 void add_models(CLI::App& root, Context& context);
 void add_data(CLI::App& root, Context& context);
 void add_codebook(CLI::App& root, Context& context);
+void add_make_points(CLI::App& root, Context& context);
 void add_report(CLI::App& root, Context& context);
 void add_completion(CLI::App& root, Context& context);
 

@@ -136,6 +136,7 @@ void add_commands(CLI::App& root, Context& context) {
   add_models(root, context);
   add_data(root, context);
   add_codebook(root, context);
+  add_make_points(root, context);
   add_report(root, context);
   add_completion(root, context);
 }

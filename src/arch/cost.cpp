@@ -105,6 +105,17 @@ std::int64_t short_language_block(const EncoderSpec& spec) {
   return sum;
 }
 
+// Of the PointNet (the part of its third layer that reads a group's maximum runs once a group),
+// and of the position network.
+std::int64_t point_macs(const EncoderSpec& spec) {
+  const PointInput& p = spec.point;
+  const std::int64_t point = spec.channels * p.kFirst + p.kFirst * p.kLocal +
+                             (p.kJoined - p.kLocal) * p.kJoined + p.kJoined * p.width;
+  const std::int64_t centre =
+      spec.position == Position::kCentres ? p.kPosition * (spec.channels + spec.dim) : 0;
+  return spec.width * (p.group * point + p.kLocal * p.kJoined + p.width * spec.dim + centre);
+}
+
 // Keys and values of every token, scores and sums of the queries.
 std::int64_t pool_macs(const EncoderSpec& spec) {
   if (spec.read_out != ReadOut::kAttention) return 0;
@@ -119,6 +130,10 @@ Cost count_cost(const EncoderSpec& spec) {
   const std::vector<Stage> stages = spec.stages();
   for (const Stage& stage : stages) {
     if (spec.input == Input::kTokens) break;  // a row of a table each
+    if (spec.input == Input::kPoints) {
+      cost.patch_embed = point_macs(spec);
+      break;
+    }
     cost.patch_embed += stage.tokens() * stage.dim * stage.channels * stage.patch * stage.patch;
     if (spec.position == Position::kConditional) cost.patch_embed += stage.tokens() * stage.dim * 9;
   }
@@ -127,7 +142,9 @@ Cost count_cost(const EncoderSpec& spec) {
   }
   cost.llm = whole_language_block(spec);
   const std::int64_t features = spec.num_classes > 0 ? spec.num_classes : spec.dim;
-  cost.head = spec.dim * spec.num_classes + features * spec.projection + pool_macs(spec);
+  const std::int64_t read = spec.head_hidden > 0 ? spec.head_hidden : spec.feature_dim();
+  cost.head = spec.feature_dim() * spec.head_hidden + read * spec.num_classes +
+              features * spec.projection + pool_macs(spec);
   if (spec.neck == Neck::kDeconvPyramid) {
     // fpn1: two deconvolutions (×2, ×4), fpn2: one; each input position makes 4 outputs.
     cost.neck = spec.num_patches() * 4 * spec.dim * spec.dim * (1 + 4 + 1);

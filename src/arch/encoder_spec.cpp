@@ -10,13 +10,17 @@ namespace {
 
 void visit_sizes(EncoderSpec& s, FieldVisitor& v) {
   v.field("family", s.family, "model family: decides the tensor names of foreign checkpoints");
-  enum_field(v, "input", s.input, "images, or sequences of width token numbers");
+  enum_field(v, "input", s.input, "images, width token numbers, or points in width groups");
   v.field("vocabulary", s.vocabulary, "token numbers of a text model");
   v.field("channels", s.channels, "input channels");
   v.field("height", s.height, "input height, px");
   v.field("width", s.width, "input width, px");
   v.field("patch", s.patch, "patch side, px");
   enum_field(v, "remainder", s.remainder, "sizes that the patch does not divide");
+  v.field("point_count", s.point.count, "points of a cloud in training and evaluation");
+  v.field("point_group", s.point.group, "points of a group");
+  v.field("point_width", s.point.width, "width of a group's token before it becomes dim");
+  enum_field(v, "point_rule", s.point.rule, "which points may become centres");
   v.field("dim", s.dim, "width of the residual stream");
   v.field("depth", s.depth, "number of blocks");
   v.field("heads", s.heads, "attention heads");
@@ -81,6 +85,8 @@ void visit_heads(EncoderSpec& s, FieldVisitor& v) {
   enum_field(v, "head_norm", s.head_norm, "normalisation before the head");
   v.field("num_classes", s.num_classes, "classes of the head; 0: no head");
   v.field("head_bias", s.head_bias, "bias of the head");
+  v.field("head_hidden", s.head_hidden, "width of a ReLU layer before the head's last; 0: none");
+  v.field("head_dropout", s.head_dropout, "dropout behind that layer");
   v.field("projection", s.projection, "width of a last layer without bias; 0: none");
   enum_field(v, "weight_init", s.weight_init, "initial matrices");
   enum_field(v, "conv_init", s.conv_init, "initial convolutions");

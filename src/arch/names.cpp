@@ -14,6 +14,8 @@ std::string decoder_block(std::int64_t index) { return fmt::format("decoder.bloc
 
 std::string language_layer(std::int64_t index) { return fmt::format("llm.layers.{}", index); }
 
+std::string point_layer(std::string_view layer) { return fmt::format("{}.{}", kPointEmbed, layer); }
+
 std::string block(std::int64_t index, std::string_view layer) {
   return fmt::format("{}.{}", block_prefix(index), layer);
 }
@@ -42,6 +44,10 @@ std::string neck(std::int64_t level, std::int64_t layer) {
 
 bool is_lora(std::string_view name) noexcept {
   return name.ends_with(".lora_A") || name.ends_with(".lora_B");
+}
+
+bool is_mapper(std::string_view name) noexcept {
+  return name.starts_with(kLanguageIn) || name.starts_with(kLanguageOut);
 }
 
 }  // namespace conopa::arch::names

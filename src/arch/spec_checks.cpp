@@ -133,7 +133,37 @@ void check_positions(const EncoderSpec& s) {
   }
 }
 
+void check_points(const EncoderSpec& s) {
+  require(s.height == 1 && s.patch == 1 && s.channels == 3,
+          "input = \"points\" is a row of width groups of x, y, z; set height and patch to 1 and "
+          "channels to 3, got {}, {} and {}",
+          s.height, s.patch, s.channels);
+  require(s.point.count >= s.width && s.point.count >= s.point.group,
+          "point_count must hold as many points as there are groups and as a group has, got {} for "
+          "{} groups (width) of {} points (point_group)",
+          s.point.count, s.width, s.point.group);
+  require(s.point.count <= 1 << 24 && s.point.group >= 1,
+          "point_group must be 1..point_count, got {}", s.point.group);
+  require(s.point.width >= 1 && s.point.width <= kMaxWidth, "point_width must be 1..{}, got {}",
+          kMaxWidth, s.point.width);
+  require((s.position == Position::kNone || s.position == Position::kCentres) &&
+              (s.class_token == ClassToken::kNone || s.class_token == ClassToken::kFront) &&
+              s.rotary == Rotary::kNone && s.mask == Mask::kBidirectional,
+          "input = \"points\" has no order: position is \"none\" or \"centres\", the class token "
+          "in front or absent, rotary \"none\" and mask \"bidirectional\"");
+  require(!s.pyramid() && !s.patch_norm && s.decoder == Decoder::kNone && s.neck == Neck::kNone &&
+              s.quantization == Quantization::kNone && s.read_out != ReadOut::kEnd,
+          "input = \"points\" takes no stages, patch_norm, decoder, neck, quantization or read-out "
+          "\"end\"");
+}
+
 void check_input(const EncoderSpec& s) {
+  require(s.position != Position::kCentres || s.input == Input::kPoints,
+          "position = \"centres\" belongs to input = \"points\"");
+  if (s.input == Input::kPoints) {
+    check_points(s);
+    return;
+  }
   if (s.input == Input::kImage) {
     require(s.read_out != ReadOut::kEnd,
             "read_out = \"end\" belongs to input = \"tokens\"; use \"mean\" for images");
@@ -193,6 +223,16 @@ void check_switches(const EncoderSpec& s) {
   require(s.layer_scale >= 0.0, "layer_scale must be 0 (off) or positive, got {}", s.layer_scale);
   require(s.read_out != ReadOut::kToken || s.has_class_token(),
           "read_out = \"token\" needs a class token; set class_token or read_out = \"mean\"");
+  require(s.read_out != ReadOut::kTokenMax || s.class_token == ClassToken::kFront,
+          "read_out = \"token_max\" needs class_token = \"front\", got \"{}\"",
+          enum_name(s.class_token));
+  require(s.head_hidden >= 0 && s.head_hidden <= kMaxWidth && s.head_dropout >= 0.0 &&
+              s.head_dropout < 1.0,
+          "head_hidden must be 0 (none) to {} and head_dropout 0..1, got {} and {}", kMaxWidth,
+          s.head_hidden, s.head_dropout);
+  require((s.head_hidden == 0 && s.read_out != ReadOut::kTokenMax) ||
+              (s.head_norm == HeadNorm::kNone && s.projection == 0 && s.lora_rank == 0),
+          "head_hidden and read_out = \"token_max\" take no head_norm, projection or lora_rank");
   require(s.head_init_std >= 0.0 && std::isfinite(s.head_init_std),
           "head_init_std must not be negative, got {}", s.head_init_std);
   require(

@@ -19,6 +19,7 @@ class Builder {
   void build() {
     class_token();
     if (spec_.input == Input::kTokens) token_embedding();
+    if (spec_.input == Input::kPoints) point_embedding();
     const std::vector<Stage> stages = spec_.stages();
     for (const Stage& stage : stages) embedding(stage);
     for (const BlockSpec& block : encoder_blocks(spec_)) {
@@ -60,7 +61,38 @@ class Builder {
 
   void class_token() {
     if (!spec_.has_class_token()) return;
-    add(std::string(names::kClassToken), {1, 1, spec_.dim}, Init::kNormal, kLinearStd, false);
+    const bool zero = spec_.weight_init == WeightInit::kFramework;
+    add(std::string(names::kClassToken), {1, 1, spec_.dim}, zero ? Init::kConstant : Init::kNormal,
+        zero ? 0.0 : kLinearStd, false);
+  }
+
+  // A convolution over the points of a group, as the checkpoints shape it.
+  void point_conv(std::string_view layer, std::int64_t in, std::int64_t out) {
+    const std::string prefix = names::point_layer(layer);
+    linear(prefix, in, out, true);
+    out_[out_.size() - 2].shape.push_back(1);
+  }
+
+  void point_norm(std::string_view layer, std::int64_t width) {
+    const std::string prefix = names::point_layer(layer);
+    norm(prefix, width, Norm::kLayer);
+    batch_statistics(prefix, width);
+  }
+
+  void point_embedding() {
+    constexpr std::int64_t kJoined = PointInput::kJoined;
+    point_conv("conv1", spec_.channels, PointInput::kFirst);
+    point_norm("norm1", PointInput::kFirst);
+    point_conv("conv2", PointInput::kFirst, PointInput::kLocal);
+    point_conv("conv3", kJoined, kJoined);
+    point_norm("norm2", kJoined);
+    point_conv("conv4", kJoined, spec_.point.width);
+    linear(names::point_layer("reduce"), spec_.point.width, spec_.dim, true);
+    if (spec_.position != Position::kCentres) return;
+    linear(std::string(names::kCentreHidden), spec_.channels, PointInput::kPosition, true);
+    linear(std::string(names::kCentreOut), PointInput::kPosition, spec_.dim, true);
+    if (!spec_.has_class_token()) return;
+    add(std::string(names::kClassPosition), {1, 1, spec_.dim}, Init::kNormal, 1.0, false);
   }
 
   void token_embedding() {
@@ -73,7 +105,10 @@ class Builder {
     return spec_.num_classes > 0 ? spec_.num_classes : spec_.dim;
   }
 
-  [[nodiscard]] bool xavier() const { return spec_.weight_init != WeightInit::kTruncNormal; }
+  [[nodiscard]] bool xavier() const {
+    return spec_.weight_init == WeightInit::kXavier ||
+           spec_.weight_init == WeightInit::kXavierPlain;
+  }
 
   void sincos(std::string name, std::int64_t front, const Stage& grid, std::int64_t width,
               SinCosOrder order) {
@@ -118,7 +153,7 @@ class Builder {
 
   void embedding(const Stage& stage) {
     position(stage);
-    if (spec_.input == Input::kTokens) return;
+    if (spec_.input != Input::kImage) return;
     patch_conv(names::patch_proj(spec_, stage.index), stage.channels, stage.dim, stage.patch);
     if (spec_.patch_norm) norm(names::patch_norm(spec_, stage.index), stage.dim, spec_.norm);
   }
@@ -136,6 +171,12 @@ class Builder {
 
   void linear(const std::string& prefix, std::int64_t in, std::int64_t out, bool bias = false,
               double bias_std = 0.0) {
+    if (spec_.weight_init == WeightInit::kFramework) {
+      const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+      add(prefix + ".weight", {out, in}, Init::kUniform, bound, true);
+      if (bias) add(prefix + ".bias", {out}, Init::kUniform, bound, false);
+      return;
+    }
     if (xavier()) {
       add(prefix + ".weight", {out, in}, Init::kUniform,
           std::sqrt(6.0 / static_cast<double>(in + out)), true);
@@ -247,8 +288,14 @@ class Builder {
 
   void head() {
     const std::string prefix(names::kHead);
-    add(prefix + ".weight", {spec_.num_classes, spec_.dim}, Init::kNormal, spec_.head_init_std,
-        true);
+    const std::int64_t hidden = spec_.head_hidden;
+    if (hidden > 0) linear(std::string(names::kHeadHidden), spec_.feature_dim(), hidden, true);
+    const std::int64_t in = hidden > 0 ? hidden : spec_.feature_dim();
+    if (spec_.weight_init == WeightInit::kFramework) {
+      linear(prefix, in, spec_.num_classes, spec_.head_bias);
+      return;
+    }
+    add(prefix + ".weight", {spec_.num_classes, in}, Init::kNormal, spec_.head_init_std, true);
     if (spec_.head_bias) add(prefix + ".bias", {spec_.num_classes}, Init::kConstant, 0.0, false);
   }
 

@@ -9,27 +9,25 @@
 
 namespace conopa::data {
 
-BatchBuilder::BatchBuilder(std::shared_ptr<const Dataset> dataset,
-                           std::shared_ptr<const image::Transform> transform,
-                           const Sampler& sampler, const LoaderOptions& options)
-    : dataset_(std::move(dataset)),
-      transform_(std::move(transform)),
+BatchBuilder::BatchBuilder(std::shared_ptr<const SampleSource> source, const Sampler& sampler,
+                           const LoaderOptions& options)
+    : source_(std::move(source)),
       sampler_(sampler),
       options_(options),
       steps_(batch_count(sampler.epoch_size(), options.batch, options.drop_last)),
-      image_floats_(element_count(transform_->output_shape())) {
+      sample_floats_(element_count(source_->shape())) {
   if (steps_ == 0) {
     throw ConfigError("loader",
                       "expected at least one batch of {} per epoch, found {} samples; "
                       "lower the batch or keep the last incomplete one",
                       options_.batch, sampler.epoch_size());
   }
-  if (options_.mixup.needs_targets() && dataset_->num_classes() == 0) {
+  if (options_.mixup.needs_targets() && dataset().num_classes() == 0) {
     throw ConfigError("loader",
                       "mixing and label smoothing need classes, the data has none; turn them off");
   }
   const auto batch = static_cast<std::size_t>(std::min(options_.batch, sampler.epoch_size()));
-  pool_ = BufferPool::create(batch * static_cast<std::size_t>(image_floats_),
+  pool_ = BufferPool::create(batch * static_cast<std::size_t>(sample_floats_),
                              static_cast<std::size_t>(options_.prefetch) + 2);
 }
 
@@ -48,35 +46,30 @@ std::shared_ptr<BatchSlot> BatchBuilder::start(std::shared_ptr<const EpochPlan> 
   slot->images = pool_->take();
   slot->labels.resize(static_cast<std::size_t>(slot->count));
   slot->indices.resize(static_cast<std::size_t>(slot->count));
-  if (dataset_->has_captions()) slot->captions.resize(static_cast<std::size_t>(slot->count));
+  if (dataset().has_captions()) slot->captions.resize(static_cast<std::size_t>(slot->count));
   return slot;
 }
 
 void BatchBuilder::fill(BatchSlot& slot, std::int64_t i) const {
   const EpochPlan& plan = *slot.plan;
   const std::int64_t position = slot.first + i;
-  const Sample sample = dataset_->get(plan.order[position]);
   Rng rng(static_cast<std::uint64_t>(options_.seed), RngPurpose::kAugment,
           static_cast<std::uint64_t>(plan.epoch),
           static_cast<std::uint64_t>(plan.order.global(position)));
-  const std::span<float> out(slot.images.get() + i * image_floats_,
-                             static_cast<std::size_t>(image_floats_));
-  try {
-    transform_->apply(sample.image, rng, out);
-  } catch (const ShapeError& error) {  // the transform does not know the file
-    throw ShapeError(dataset_->name(sample.index), "{}", error.what());
-  }
+  const std::span<float> out(slot.images.get() + i * sample_floats_,
+                             static_cast<std::size_t>(sample_floats_));
+  const SampleSource::Origin sample = source_->fill(plan.order[position], rng, out);
   slot.labels[static_cast<std::size_t>(i)] = sample.label;
   slot.indices[static_cast<std::size_t>(i)] = sample.index;
   if (!slot.captions.empty()) {
-    slot.captions[static_cast<std::size_t>(i)] = dataset_->caption(sample.index);
+    slot.captions[static_cast<std::size_t>(i)] = dataset().caption(sample.index);
   }
 }
 
 Batch BatchBuilder::finish(BatchSlot& slot) const {
-  const Shape& image = transform_->output_shape();  // C, H, W
+  const Shape& sample = source_->shape();  // ..., H, W
   const std::span<float> pixels(slot.images.get(),
-                                static_cast<std::size_t>(slot.count * image_floats_));
+                                static_cast<std::size_t>(slot.count * sample_floats_));
   Batch batch;
   batch.step = slot.step;
   if (options_.mixup.needs_targets()) {
@@ -84,16 +77,19 @@ Batch BatchBuilder::finish(BatchSlot& slot) const {
     Rng rng(static_cast<std::uint64_t>(options_.seed), RngPurpose::kMixup,
             static_cast<std::uint64_t>(slot.plan->epoch),
             static_cast<std::uint64_t>(slot.step * shard.world_size + shard.rank));
-    const std::vector<Mix> mixes =
-        draw_mixes(options_.mixup, slot.count, image.at(1), image.at(2), rng);
-    mix_images(mixes, image.at(0), image.at(1), image.at(2), pixels);
-    const std::int64_t classes = dataset_->num_classes();
+    const std::int64_t H = sample.at(sample.size() - 2);
+    const std::int64_t W = sample.back();
+    const std::vector<Mix> mixes = draw_mixes(options_.mixup, slot.count, H, W, rng);
+    mix_images(mixes, sample_floats_ / (H * W), H, W, pixels);
+    const std::int64_t classes = dataset().num_classes();
     batch.targets = HostTensor::zeros(DType::kF32, {slot.count, classes});
     soft_targets(mixes, slot.labels, classes, options_.mixup.label_smoothing,
                  batch.targets.mutable_data<float>());
   }
-  batch.images = HostTensor(DType::kF32, {slot.count, image.at(0), image.at(1), image.at(2)},
-                            std::as_bytes(pixels), std::move(slot.images));
+  Shape shape = sample;
+  shape.insert(shape.begin(), slot.count);
+  batch.images =
+      HostTensor(DType::kF32, std::move(shape), std::as_bytes(pixels), std::move(slot.images));
   batch.labels = HostTensor::of<std::int64_t>(DType::kI64, {slot.count}, slot.labels);
   batch.indices = std::move(slot.indices);
   batch.captions = std::move(slot.captions);

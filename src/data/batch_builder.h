@@ -43,11 +43,10 @@ struct BatchSlot {
 /// Turns samples into batches; knows nothing of threads. All members are thread-safe.
 class BatchBuilder {
  public:
-  BatchBuilder(std::shared_ptr<const Dataset> dataset,
-               std::shared_ptr<const image::Transform> transform, const Sampler& sampler,
+  BatchBuilder(std::shared_ptr<const SampleSource> source, const Sampler& sampler,
                const LoaderOptions& options);
 
-  [[nodiscard]] const Dataset& dataset() const noexcept { return *dataset_; }
+  [[nodiscard]] const Dataset& dataset() const noexcept { return source_->dataset(); }
   [[nodiscard]] std::int64_t steps_per_epoch() const noexcept { return steps_; }
 
   [[nodiscard]] std::shared_ptr<const EpochPlan> plan(std::int64_t epoch) const;
@@ -61,12 +60,11 @@ class BatchBuilder {
   [[nodiscard]] Batch finish(BatchSlot& slot) const;
 
  private:
-  std::shared_ptr<const Dataset> dataset_;
-  std::shared_ptr<const image::Transform> transform_;
+  std::shared_ptr<const SampleSource> source_;
   Sampler sampler_;
   LoaderOptions options_;
   std::int64_t steps_ = 0;
-  std::int64_t image_floats_ = 0;
+  std::int64_t sample_floats_ = 0;
   std::shared_ptr<BufferPool> pool_;
 };
 

@@ -49,9 +49,9 @@ void LoaderOptions::validate() const {
 
 class Loader::Impl {
  public:
-  Impl(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const image::Transform> transform,
-       const Sampler& sampler, const LoaderOptions& options)
-      : builder_(std::move(dataset), std::move(transform), sampler, options),
+  Impl(std::shared_ptr<const SampleSource> source, const Sampler& sampler,
+       const LoaderOptions& options)
+      : builder_(std::move(source), sampler, options),
         prefetch_(static_cast<std::size_t>(options.prefetch)),
         workers_(settle_workers(options.workers)),
         // Small enough to share a batch evenly, large enough that the lock does not count.
@@ -227,9 +227,14 @@ class Loader::Impl {
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset,
                std::shared_ptr<const image::Transform> transform, Sampler sampler,
+               const LoaderOptions& options)
+    : Loader(make_image_source(std::move(dataset), std::move(transform)), std::move(sampler),
+             options) {}
+
+Loader::Loader(std::shared_ptr<const SampleSource> source, Sampler sampler,
                const LoaderOptions& options) {
   options.validate();
-  impl_ = std::make_unique<Impl>(std::move(dataset), std::move(transform), sampler, options);
+  impl_ = std::make_unique<Impl>(std::move(source), sampler, options);
 }
 
 Loader::~Loader() = default;

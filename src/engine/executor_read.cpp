@@ -202,6 +202,9 @@ void Executor::pool_tokens(const MutableAct& features) {
     case ReadOut::kEnd:
       end_token_norm(features);
       break;
+    case ReadOut::kTokenMax:
+      CONOPA_ASSERT(false);  // Model::load refuses it
+      break;
   }
 }
 

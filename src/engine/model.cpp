@@ -111,6 +111,13 @@ void add_language_layers(const Model::Impl& impl, std::vector<LayerInfo>& out) {
 
 Model Model::load(const arch::EncoderSpec& spec, const TensorSource& weights,
                   const ModelOptions& options) {
+  if (spec.input == arch::Input::kPoints || spec.read_out == arch::ReadOut::kTokenMax ||
+      spec.head_hidden > 0) {
+    throw UnsupportedError(weights.where(),
+                           "expected a model of images or tokens, found input = \"{}\" (read-out "
+                           "{}), which runs with libtorch alone; use train.task = \"points\"",
+                           enum_name(spec.input), enum_name(spec.read_out));
+  }
   const bool stepped = spec.quantization == arch::Quantization::kLsq;
   if (options.decoder) check_decoder(spec, weights.where());
   auto impl = std::make_shared<Impl>();

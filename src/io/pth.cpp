@@ -13,9 +13,9 @@ namespace conopa {
 namespace {
 
 /// Where checkpoints keep the model, most usual first.
-constexpr std::array<std::string_view, 12> kModelKeys{
-    "model",   "state_dict", "module", "model_state_dict", "model_state", "net",
-    "network", "params",     "ema",    "model_ema",        "weights",     "student"};
+constexpr std::array<std::string_view, 13> kModelKeys{
+    "model",  "state_dict", "module",    "model_state_dict", "model_state", "net",       "network",
+    "params", "ema",        "model_ema", "weights",          "student",     "base_model"};
 constexpr int kMaxUnwrapping = 4;
 constexpr std::array<std::string_view, 2> kWrapperPrefixes{"module.", "_orig_mod."};
 /// Expanded tensors (stride 0) may be larger than their storage, within reason.

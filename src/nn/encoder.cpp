@@ -13,6 +13,7 @@
 #include "conopa/nn/convert.h"
 #include "conopa/nn/probe_norm.h"
 #include "nn/block.h"
+#include "nn/dropout.h"
 #include "nn/encoder_stream.h"
 #include "nn/language_unit.h"
 #include "nn/neck.h"
@@ -43,6 +44,20 @@ void check_tokens(const at::Tensor& tokens, const arch::EncoderSpec& spec) {
   if (low < 0 || high >= spec.vocabulary) {
     throw ShapeError("encoder", "expected token numbers 0..{}, found {}..{}", spec.vocabulary - 1,
                      low, high);
+  }
+}
+
+void check_clouds(const at::Tensor& clouds, const arch::EncoderSpec& spec) {
+  const std::int64_t least = std::max(spec.width, spec.point.group);
+  if (clouds.dim() != 3 || clouds.size(2) != spec.channels || clouds.size(1) < least) {
+    throw ShapeError("encoder",
+                     "expected clouds [B, N, {}] with at least {} points ({} groups of {}), found "
+                     "{}; give denser clouds or set fewer groups (width, point_group)",
+                     spec.channels, least, spec.width, spec.point.group,
+                     to_string(clouds.sizes().vec()));
+  }
+  if (!clouds.isfinite().all().item<bool>()) {
+    throw FormatError("encoder", "expected finite coordinates, found others; remove such clouds");
   }
 }
 
@@ -94,6 +109,8 @@ Encoder::Encoder(Encoder&&) noexcept = default;
 Pass Encoder::make_pass(const at::Tensor& images, const ForwardOptions& options) const {
   if (spec_.input == arch::Input::kTokens) {
     check_tokens(images, spec_);
+  } else if (spec_.input == arch::Input::kPoints) {
+    check_clouds(images, spec_);
   } else {
     check_images(images, spec_);
   }
@@ -175,6 +192,11 @@ at::Tensor Encoder::read_out(const at::Tensor& images, const Stream& stream,
       return norm(mean(normalised(stream, pass)));
     case arch::ReadOut::kAttention:
       return pooled(stream, pass);
+    case arch::ReadOut::kTokenMax: {
+      const at::Tensor tokens = normalised(stream, pass).view({pass.batch, -1, spec_.dim});
+      const at::Tensor others = tokens.narrow(1, 1, tokens.size(1) - 1);
+      return at::cat({tokens.select(1, 0), std::get<0>(others.max(1))}, 1);
+    }
     case arch::ReadOut::kEnd: {
       const at::Tensor ends = images == spec_.end_token;
       if (!ends.any(1).all().item<bool>()) {
@@ -204,6 +226,12 @@ at::Tensor Encoder::classify(const at::Tensor& features, const ForwardOptions& o
   if (spec_.num_classes > 0) {
     if (spec_.head_norm == arch::HeadNorm::kBatch && spec_.read_out != arch::ReadOut::kAttention) {
       x = probe_norm(x, probe_statistics(parameters_), options.training);
+    }
+    if (spec_.head_hidden > 0) {
+      x = layer(names::kHeadHidden, x).relu();
+      if (options.training && spec_.head_dropout > 0.0) {
+        x = dropout(x, spec_.head_dropout, options.random, DropPlace::kHead);
+      }
     }
     x = layer(names::kHead, x);
   }

@@ -4,32 +4,23 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "conopa/core/rng.h"
-#include "conopa/nn/convert.h"
 #include "nn/block.h"
+#include "nn/dropout.h"
 #include "nn/encoder_stream.h"
 #include "nn/language_unit.h"
 #include "nn/patches.h"
+#include "nn/point_embedding.h"
 
 namespace conopa::nn {
 namespace {
 
 namespace names = arch::names;
-
-at::Tensor dropout(const at::Tensor& x, double rate, const StepRandom& random) {
-  Rng rng(random.seed, RngPurpose::kDropout, random.step);
-  at::Tensor keep = at::empty(x.sizes(), at::TensorOptions().dtype(at::kFloat));
-  const auto factor = static_cast<float>(1.0 / (1.0 - rate));
-  for (float& value : floats(keep)) value = rng.bernoulli(rate) ? 0.0F : factor;
-  return x * keep.to(x.device());
-}
 
 }  // namespace
 
@@ -96,7 +87,8 @@ at::Tensor Encoder::embedded(std::size_t stage, const at::Tensor& images, const 
 
 void Encoder::embed(std::size_t stage, const at::Tensor& images, Stream& stream, Pass& pass) const {
   const arch::Stage& s = stages_[stage].stage;
-  at::Tensor x = embedded(stage, images, stream, pass);
+  at::Tensor x = spec_.input == arch::Input::kPoints ? embed_points(images, parameters_, pass)
+                                                     : embedded(stage, images, stream, pass);
   if (pass.captures()) {
     pass.keep(spec_.pyramid() ? fmt::format("stage{}_patch_embed", stage) : "patch_embed", x);
   }
@@ -105,7 +97,7 @@ void Encoder::embed(std::size_t stage, const at::Tensor& images, Stream& stream,
   pass.rotation = stages_[stage].tokens;
   if (pass.options.visible.defined()) keep_visible(x, pass);
   if (stage == 0 && pass.options.training && spec_.dropout > 0.0) {
-    x = dropout(x, spec_.dropout, pass.options.random);
+    x = dropout(x, spec_.dropout, pass.options.random, DropPlace::kTokens);
   }
   pass.tokens = x.size(1);
   stream = {.x = x.reshape({pass.batch * pass.tokens, s.dim}), .pending = {}};
@@ -151,6 +143,7 @@ Encoder::Stream Encoder::run_blocks(const at::Tensor& images, std::size_t count,
     const auto stage = static_cast<std::size_t>(blocks_[i].stage);
     if (pass.tables != &stages_[stage]) embed(stage, images, stream, pass);
     add_language(blocks_[i].index, stream, pass);
+    if (pass.positions.defined()) stream.x = stream.x + pass.positions;
     const Block block(blocks_[i], parameters_);
     if (options.checkpoint_blocks && options.training && !pass.captures()) {
       block.run_checkpointed(stream.x, stream.pending, pass);

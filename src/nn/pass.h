@@ -27,6 +27,7 @@ struct Pass {
   double mask_rate = 0.0;
   Rotation rotation = {};               ///< of the sequence
   at::Tensor keys_seen = {};            ///< [B, N] bool of a language block; undefined: all
+  at::Tensor positions = {};            ///< rows added before every block; undefined: none
   const StageTables* tables = nullptr;  ///< of the stage; null: no map (decoders)
   std::vector<std::vector<std::int64_t>> read_lists = {};  ///< blocks whose outputs are summed
 

@@ -25,10 +25,12 @@ Optimizer::Optimizer(nn::Parameters& parameters, const OptimOptions& options, nn
   for (const arch::TensorEntry& entry : entries) top = std::max(top, entry.layer);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const at::Tensor& tensor = parameters.tensors()[i];
-    Slot slot{
-        .lr_factor = std::pow(options.layer_decay, static_cast<double>(top - entries[i].layer)),
-        .decay = entries[i].decay,
-        .moments = {}};
+    const bool mapper = arch::names::is_mapper(entries[i].name);
+    const double group = mapper ? options.mapper_lr : entries[i].decay ? 1.0 : options.no_decay_lr;
+    Slot slot{.lr_factor = group * std::pow(options.layer_decay,
+                                            static_cast<double>(top - entries[i].layer)),
+              .decay = entries[i].decay && (!mapper || options.mapper_decay),
+              .moments = {}};
     for (std::size_t m = 0; tensor.requires_grad() && m < moments_.size(); ++m) {
       slot.moments.push_back(at::zeros_like(tensor.detach()));
     }

@@ -20,9 +20,10 @@ void require_range(std::string_view where, std::string_view name, T value, T low
 
 constexpr std::int64_t kMany = 1'000'000'000;
 
-// The task that a decoder is for.
-TaskKind task_of(arch::Decoder decoder) {
-  switch (decoder) {
+// The task that a model is for.
+TaskKind task_of(const arch::EncoderSpec& spec) {
+  if (spec.input == arch::Input::kPoints) return TaskKind::kPoints;
+  switch (spec.decoder) {
     case arch::Decoder::kMae:
       return TaskKind::kMae;
     case arch::Decoder::kNextPatch:
@@ -37,7 +38,13 @@ TaskKind task_of(arch::Decoder decoder) {
 void validate_task(const RunConfig& run) {
   const arch::Decoder decoder = run.model.spec.decoder;
   const TaskKind task = run.train.task;
-  if (task_of(decoder) != task) {
+  if (task_of(run.model.spec) != task) {
+    if (task == TaskKind::kPoints) run.points.validate_for(run.model.spec);
+    if (run.model.spec.input == arch::Input::kPoints) {
+      throw ConfigError("train",
+                        "a model with input = \"points\" needs task = \"points\", got \"{}\"",
+                        enum_name(task));
+    }
     if (decoder == arch::Decoder::kNone) {
       throw ConfigError("train", "task = \"{}\" needs a decoder; set model.decoder = {}",
                         enum_name(task),
@@ -46,7 +53,7 @@ void validate_task(const RunConfig& run) {
     throw ConfigError("train",
                       "a model with decoder = \"{}\" learns to predict patches; set train.task = "
                       "\"{}\", or model.decoder = \"none\" to classify",
-                      enum_name(decoder), enum_name(task_of(decoder)));
+                      enum_name(decoder), enum_name(task_of(run.model.spec)));
   }
   if (task == TaskKind::kClassify) {
     classify_options(run).validate();
@@ -54,11 +61,13 @@ void validate_task(const RunConfig& run) {
   }
   if (task == TaskKind::kMae) run.mae.validate();
   if (task == TaskKind::kAim) run.aim.validate();
+  if (task == TaskKind::kPoints) run.points.validate();
   if (run.mixup.needs_targets()) {
-    throw ConfigError("mixup",
-                      "mixing and label smoothing belong to classification; leave [mixup] out for "
-                      "task = \"{}\"",
-                      enum_name(task));
+    throw ConfigError(
+        "mixup",
+        "mixing and label smoothing belong to image classification; leave [mixup] out for "
+        "task = \"{}\"",
+        enum_name(task));
   }
 }
 
@@ -87,6 +96,9 @@ void OptimOptions::visit(FieldVisitor& v) {
   v.field("eps", eps, "term against division by zero");
   v.field("clip_grad", clip_grad, "largest global gradient norm; 0 = off");
   v.field("layer_decay", layer_decay, "learning-rate factor per layer below the head; 1 = off");
+  v.field("no_decay_lr", no_decay_lr, "learning-rate factor of biases, norms and tokens");
+  v.field("mapper_lr", mapper_lr, "learning-rate factor of a language block's mappers");
+  v.field("mapper_decay", mapper_decay, "whether those mappers have weight decay");
 }
 
 void OptimOptions::validate() const {
@@ -101,6 +113,8 @@ void OptimOptions::validate() const {
   require_range("optim", "eps", eps, 0.0, 1.0);
   require_range("optim", "clip_grad", clip_grad, 0.0, kHuge);
   require_range("optim", "layer_decay", layer_decay, 1e-6, 1.0);
+  require_range("optim", "no_decay_lr", no_decay_lr, 0.0, kHuge);
+  require_range("optim", "mapper_lr", mapper_lr, 0.0, kHuge);
   if (decoupled_decay && optimizer != OptimizerKind::kAdamW) {
     throw ConfigError("optim", "decoupled_decay belongs to optimizer = \"adamw\", got \"{}\"",
                       enum_name(optimizer));
@@ -129,7 +143,8 @@ void DropOptions::visit(FieldVisitor& v) {
 
 void TrainOptions::visit(FieldVisitor& v) {
   enum_field(v, "task", task,
-             "what is learnt: classes, masked patches (mae), the next patch (aim)");
+             "what is learnt: classes, masked patches (mae), the next patch (aim), classes of "
+             "point clouds (points)");
   v.field("epochs", epochs, "passes over the training data");
   v.field("batch", batch, "images per optimiser step");
   v.field("accumulate", accumulate, "micro-batches a step is cut into to save memory");
@@ -202,6 +217,7 @@ void RunConfig::visit(FieldVisitor& v) {
   v.section("train", train, "the loop");
   v.section("mae", mae, "masked auto-encoding");
   v.section("aim", aim, "autoregressive pre-training");
+  v.section("points", points, "point clouds");
   v.section("llm", llm, "language block");
   v.section("output", output, "the run folder");
 }
@@ -236,7 +252,7 @@ tasks::ClassifyOptions classify_options(const RunConfig& config) {
 void RunConfig::resolve(std::int64_t dataset_classes) {
   arch::EncoderSpec& spec = model.spec;
   llm.apply(spec);
-  if (train.task != TaskKind::kClassify) {
+  if (train.task == TaskKind::kMae || train.task == TaskKind::kAim) {
     if (classes_from_data) spec.num_classes = 0;
     spec.resolve();
     if (train.task == TaskKind::kMae) mae.validate_for(spec);

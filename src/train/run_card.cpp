@@ -85,15 +85,23 @@ void describe_autoregressor(const FinishInput& input, report::ModelCard& card) {
       "It continues images and names nothing: without a probe or fine-tuning it does not classify.";
 }
 
+std::string input_text(const arch::EncoderSpec& spec) {
+  if (spec.input == arch::Input::kPoints) {
+    return fmt::format("{} points in {} groups of {}", spec.point.count, spec.width,
+                       spec.point.group);
+  }
+  return fmt::format("{}x{} pixels", spec.height, spec.width);
+}
+
 }  // namespace
 
 std::string model_card(const FinishInput& input) {
   const RunConfig& config = input.config;
   report::ModelCard card;
   card.name = run_title(config, input.folder);
-  card.summary = fmt::format("{} with {} parameters, {}x{} pixels", model_name(config),
+  card.summary = fmt::format("{} with {} parameters, {}", model_name(config),
                              format_count(static_cast<double>(input.parameters)),
-                             config.model.spec.height, config.model.spec.width);
+                             input_text(config.model.spec));
   if (config.train.task == TaskKind::kMae) {
     describe_autoencoder(input, card);
   } else if (config.train.task == TaskKind::kAim) {

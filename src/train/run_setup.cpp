@@ -12,6 +12,7 @@
 #include "conopa/tasks/aim.h"
 #include "conopa/tasks/classify.h"
 #include "conopa/tasks/mae.h"
+#include "conopa/tasks/points.h"
 #include "conopa/tasks/runtime.h"
 #include "conopa/train/initial_weights.h"
 #include "conopa/train/trainable.h"
@@ -36,12 +37,35 @@ std::unique_ptr<tasks::Task> task_with(nn::Encoder encoder, const RunConfig& con
   if (config.train.task == TaskKind::kAim) {
     return std::make_unique<tasks::AimTask>(std::move(encoder), config.aim);
   }
+  if (config.train.task == TaskKind::kPoints) {
+    tasks::PointsOptions options = config.points;
+    options.seed = static_cast<std::uint64_t>(config.train.seed);
+    return std::make_unique<tasks::PointsTask>(std::move(encoder), options);
+  }
   return std::make_unique<tasks::ClassifyTask>(std::move(encoder), classify_options(config));
+}
+
+std::shared_ptr<const data::SampleSource> make_source(const RunConfig& config,
+                                                      std::shared_ptr<const data::Dataset> dataset,
+                                                      data::Split split) {
+  if (config.train.task == TaskKind::kPoints) {
+    return tasks::make_cloud_source(std::move(dataset), config.points.clouds, split);
+  }
+  std::unique_ptr<image::Transform> transform =
+      split == data::Split::kTrain ? image::make_train_transform(config.augment)
+                                   : image::make_eval_transform(config.eval_transform);
+  return data::make_image_source(std::move(dataset), std::move(transform));
 }
 
 }  // namespace
 
-RunParts open_parts(const data::DataOptions& options) {
+RunParts open_parts(const RunConfig& config) {
+  const data::DataOptions& options = config.data;
+  if (config.train.task == TaskKind::kPoints) {
+    const std::int64_t count = config.model.spec.point.count;
+    return {.train = tasks::open_clouds(options, data::Split::kTrain, config.points.clouds, count),
+            .eval = tasks::open_clouds(options, data::Split::kEval, config.points.clouds, count)};
+  }
   return {.train = data::open_dataset(options, data::Split::kTrain),
           .eval = data::open_dataset(options, data::Split::kEval)};
 }
@@ -62,7 +86,7 @@ std::unique_ptr<data::Loader> make_train_loader(const RunConfig& config, const R
                       config.train.batch);
   }
   auto loader = std::make_unique<data::Loader>(
-      opened.dataset, image::make_train_transform(config.augment),
+      make_source(config, opened.dataset, data::Split::kTrain),
       make_sampler(config.sampler, opened, config.train.seed), options);
   if (loader->steps_per_epoch() < config.train.accumulate) {
     throw ConfigError("train", "an epoch holds {} micro-batches, a step needs {}",
@@ -83,8 +107,7 @@ std::unique_ptr<data::Loader> make_eval_loader(const RunConfig& config, const Ru
   data::SamplerOptions order;
   order.order = data::SampleOrder::kSequential;
   order.tail = data::ShardTail::kUneven;
-  return std::make_unique<data::Loader>(parts.eval.dataset,
-                                        image::make_eval_transform(config.eval_transform),
+  return std::make_unique<data::Loader>(make_source(config, parts.eval.dataset, data::Split::kEval),
                                         data::Sampler(order, parts.eval.dataset->size()), options);
 }
 

@@ -13,7 +13,7 @@
 namespace conopa::train {
 
 /// Opens both splits that the recipe names.
-[[nodiscard]] RunParts open_parts(const data::DataOptions& options);
+[[nodiscard]] RunParts open_parts(const RunConfig& config);
 
 /// Loader of micro-batches; smoothing without mixing is left to the loss.
 [[nodiscard]] std::unique_ptr<data::Loader> make_train_loader(const RunConfig& config,

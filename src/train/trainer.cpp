@@ -50,7 +50,7 @@ class Trainer::Impl {
 
 Trainer::Trainer(RunConfig config, RunOptions options) {
   config.validate();  // before anything is opened
-  RunParts parts = open_parts(config.data);
+  RunParts parts = open_parts(config);
   impl_ = std::make_unique<Impl>(std::move(config), std::move(parts), std::move(options));
 }
 

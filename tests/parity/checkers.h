@@ -37,4 +37,6 @@ void check_opt_block(const Case& c, Outcome& out);            ///< one layer of 
 void check_language_padding(const Case& c, Outcome& out);     ///< padded keys
 void check_filter_analysis(const Case& c, Outcome& out);  ///< activation maps, pseudo-masks
 
+void check_point_bert(const Case& c, Outcome& out);           ///< point clouds: groups to logits
+
 }  // namespace conopa::parity

@@ -45,6 +45,7 @@ constexpr Row kRows[] = {
     {"lm4v", "OPTDecoderLayer", "", check_opt_block},
     {"lm4v", "LLaMATransformer", "mask", check_language_padding},
     {"lm4v", "pseudo-mask IoU", "", check_filter_analysis},
+    {"lm4v", "PointTransformer", "", check_point_bert},
     {"gen_preprocess", "centre crop", "", check_halving_crop},
 };
 

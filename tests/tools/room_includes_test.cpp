@@ -22,12 +22,13 @@ using Rooms = std::set<std::string>;
 const std::map<std::string, Rooms>& allowed_rooms() {
   static const Rooms everything{"core", "io",       "image", "arch", "kernels", "nn",
                                 "data", "tasks",    "train", "eval", "report",  "engine",
-                                "onnx", "codebook", "text",  "llm"};
+                                "onnx", "codebook", "text",  "llm",  "points"};
   static const std::map<std::string, Rooms> table{
       {"core", {}},
       {"io", {"core"}},
       {"image", {"core"}},
       {"text", {"core", "io"}},
+      {"points", {"core", "io"}},
       {"arch", {"core"}},
       {"llm", {"core", "io", "arch"}},
       {"onnx", {"core", "io", "arch"}},
@@ -38,14 +39,14 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"capi", {"core", "engine", "eval", "image", "arch", "kernels"}},
       {"report", {"core", "io", "image", "eval"}},
       {"data", {"core", "io", "image"}},
-      {"nn", {"core", "arch", "kernels"}},
-      {"tasks", {"core", "arch", "nn", "data", "eval", "image", "codebook", "text"}},
+      {"nn", {"core", "arch", "kernels", "points"}},
+      {"tasks", {"core", "arch", "nn", "data", "eval", "image", "codebook", "text", "points"}},
       {"train",
        {"core", "io", "image", "arch", "kernels", "nn", "data", "tasks", "eval", "report",
-        "codebook", "text", "llm"}},
+        "codebook", "text", "llm", "points"}},
       {"app",
        {"core", "io", "image", "arch", "onnx", "kernels", "data", "eval", "report", "engine",
-        "codebook", "text", "llm"}},
+        "codebook", "text", "llm", "points"}},
       {"torch", everything}};  // apps/conopa/torch
   return table;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "conopa/arch/language_block.h"
+#include "conopa/arch/point_input.h"
 #include "conopa/arch/spec_enums.h"
 
 namespace conopa::arch {
@@ -52,6 +53,7 @@ struct EncoderSpec {
   std::int64_t width = 224;     ///< input width, px
   std::int64_t patch = 16;      ///< patch side, px
   Remainder remainder = Remainder::kRefuse;
+  PointInput point;  ///< of kPoints, whose width is the number of groups
 
   std::int64_t dim = 192;
   std::int64_t depth = 12;
@@ -110,7 +112,9 @@ struct EncoderSpec {
   HeadNorm head_norm = HeadNorm::kNone;
   std::int64_t num_classes = 1000;  ///< 0: no head
   bool head_bias = true;
-  std::int64_t projection = 0;  ///< width of a last layer without bias behind features or head
+  std::int64_t head_hidden = 0;  ///< width of a ReLU layer in front of the head's last; 0: none
+  double head_dropout = 0.0;     ///< behind that layer, training only
+  std::int64_t projection = 0;   ///< width of a last layer without bias behind features or head
   WeightInit weight_init = WeightInit::kTruncNormal;
   ConvInit conv_init = ConvInit::kFanIn;
   double head_init_std = 0.02;
@@ -160,6 +164,10 @@ struct EncoderSpec {
     return num_patches() + (class_token_in_blocks() ? 1 : 0);
   }
   [[nodiscard]] std::int64_t head_dim() const noexcept { return dim / heads; }
+  /// Width of what the head reads.
+  [[nodiscard]] std::int64_t feature_dim() const noexcept {
+    return read_out == ReadOut::kTokenMax ? 2 * dim : dim;
+  }
   /// Width of what a pass puts out: the projection, else the head's classes; 0: features alone.
   [[nodiscard]] std::int64_t outputs() const noexcept {
     return projection > 0 ? projection : num_classes;

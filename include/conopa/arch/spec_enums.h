@@ -16,10 +16,17 @@ enum class ClassToken { kNone, kFront, kBack, kLate };
 /// embedding; kConditional adds a depthwise 3x3 convolution of the map behind the first block of
 /// every stage (PEG, arXiv 2102.10882). kSinCosComputed: as kSinCos, made from the grid at run time
 /// and not a tensor of the model, so that any image size has its own (AIM).
-enum class Position { kNone, kLearned, kSinCos, kConditional, kSinCosComputed };
+/// kCentres: a small network of the centres of point groups, and a vector of the class token's own,
+/// added before every block (Point-BERT).
+enum class Position { kNone, kLearned, kSinCos, kConditional, kSinCosComputed, kCentres };
 
-/// What an encoder reads: images, or sequences of `width` token numbers.
-enum class Input { kImage, kTokens };
+/// What an encoder reads: images, sequences of `width` token numbers, or clouds of points in
+/// `width` groups.
+enum class Input { kImage, kTokens, kPoints };
+
+/// Which points may become centres of groups. kReleased: those with a squared length above 1e-3
+/// (and the first one), as the CUDA kernel of released models has it.
+enum class CentreRule { kPlain, kReleased };
 
 /// Rotation of queries and keys, adjacent channel pairs. kLine: one-dimensional, position = index
 /// in the sequence. kPlane: column and row, their angles interleaved (VisionLLaMA, 2403.00522).
@@ -76,8 +83,18 @@ enum class DropBranches { kBoth, kAttention };
 /// kAttention: learned queries attend to the tokens, their mean is read (attentive probe, AIM).
 /// kEnd: the first token with the number `end_token` (text). With read_blocks, kMean and kAttention
 /// read the average of those blocks' raw outputs instead of the final norm.
-/// kPatchMeanNorm: as kMeanNorm without the class token (timm's global pool).
-enum class ReadOut { kToken, kMean, kMeanNorm, kNormMeanNorm, kAttention, kEnd, kPatchMeanNorm };
+/// kPatchMeanNorm: as kMeanNorm without the class token (timm's global pool). kTokenMax: the class
+/// token and the maximum of the others after the final norm, next to each other (Point-BERT).
+enum class ReadOut {
+  kToken,
+  kMean,
+  kMeanNorm,
+  kNormMeanNorm,
+  kAttention,
+  kEnd,
+  kPatchMeanNorm,
+  kTokenMax
+};
 
 /// Normalisation between features and head. kBatch: batch norm without affine (probes), of the
 /// pooled features, or under kAttention of every token before the queries read it.
@@ -85,8 +102,9 @@ enum class HeadNorm { kNone, kBatch };
 
 /// Initial matrices. kTruncNormal: deviation 0.02, biases 0. kXavier: Glorot uniform, the patch
 /// convolution as a matrix, feed-forward biases normal(0, 1e-6) (MAE). kXavierPlain: the same with
-/// biases of 0 and the framework's default for the convolution's bias (AIM).
-enum class WeightInit { kTruncNormal, kXavier, kXavierPlain };
+/// biases of 0 and the framework's default for the convolution's bias (AIM). kFramework: the
+/// framework's default everywhere, uniform ±1/√fan_in for weights and biases; class token 0.
+enum class WeightInit { kTruncNormal, kXavier, kXavierPlain, kFramework };
 /// Initial convolutions unless kXavier. kFanIn: uniform ±1/√fan_in, biases too (the framework's
 /// default). kFanOut: normal(0, √(2/fan_out)), biases 0.
 enum class ConvInit { kFanIn, kFanOut };
@@ -122,12 +140,16 @@ struct EnumNames<arch::ClassToken> {
 };
 template <>
 struct EnumNames<arch::Position> {
-  static constexpr std::array<std::string_view, 5> kNames{"none", "learned", "sincos",
-                                                          "conditional", "sincos_computed"};
+  static constexpr std::array<std::string_view, 6> kNames{
+      "none", "learned", "sincos", "conditional", "sincos_computed", "centres"};
 };
 template <>
 struct EnumNames<arch::Input> {
-  static constexpr std::array<std::string_view, 2> kNames{"image", "tokens"};
+  static constexpr std::array<std::string_view, 3> kNames{"image", "tokens", "points"};
+};
+template <>
+struct EnumNames<arch::CentreRule> {
+  static constexpr std::array<std::string_view, 2> kNames{"plain", "released"};
 };
 template <>
 struct EnumNames<arch::Rotary> {
@@ -188,8 +210,9 @@ struct EnumNames<arch::DropBranches> {
 };
 template <>
 struct EnumNames<arch::ReadOut> {
-  static constexpr std::array<std::string_view, 7> kNames{
-      "token", "mean", "mean_norm", "norm_mean_norm", "attention", "end", "patch_mean_norm"};
+  static constexpr std::array<std::string_view, 8> kNames{
+      "token",     "mean", "mean_norm",       "norm_mean_norm",
+      "attention", "end",  "patch_mean_norm", "token_max"};
 };
 template <>
 struct EnumNames<arch::HeadNorm> {
@@ -197,7 +220,8 @@ struct EnumNames<arch::HeadNorm> {
 };
 template <>
 struct EnumNames<arch::WeightInit> {
-  static constexpr std::array<std::string_view, 3> kNames{"trunc_normal", "xavier", "xavier_plain"};
+  static constexpr std::array<std::string_view, 4> kNames{"trunc_normal", "xavier", "xavier_plain",
+                                                          "framework"};
 };
 template <>
 struct EnumNames<arch::ConvInit> {

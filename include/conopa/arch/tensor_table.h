@@ -103,12 +103,18 @@ inline constexpr std::string_view kPatchWeight = "patch_embed.proj.weight";
 inline constexpr std::string_view kPatchBias = "patch_embed.proj.bias";
 inline constexpr std::string_view kFinalNorm = "norm";
 inline constexpr std::string_view kHead = "head";
+inline constexpr std::string_view kHeadHidden = "head.hidden";
 inline constexpr std::string_view kHeadNorm = "head_norm";
 inline constexpr std::string_view kPoolQueries = "head.queries";
 inline constexpr std::string_view kPoolKey = "head.k";
 inline constexpr std::string_view kPoolValue = "head.v";
 inline constexpr std::string_view kProjection = "projection";
 inline constexpr std::string_view kTokenEmbed = "token_embed";
+/// The PointNet of point groups; centres' positions and the class token's.
+inline constexpr std::string_view kPointEmbed = "point_embed";
+inline constexpr std::string_view kCentreHidden = "centre_embed.0";
+inline constexpr std::string_view kCentreOut = "centre_embed.2";
+inline constexpr std::string_view kClassPosition = "cls_pos";
 inline constexpr std::string_view kMaskToken = "decoder.mask_token";
 inline constexpr std::string_view kDecoderEmbed = "decoder.embed";
 inline constexpr std::string_view kDecoderPosition = "decoder.pos_embed";
@@ -122,6 +128,8 @@ inline constexpr std::string_view kDecoderTokenOut = "decoder.token_pred";
 inline constexpr std::string_view kLanguageIn = "llm.mapper1";
 inline constexpr std::string_view kLanguageOut = "llm.mapper2";
 inline constexpr std::string_view kLanguageNorm = "llm.norm";
+/// "point_embed.conv1": a layer of the PointNet: conv1 to conv4, norm1, norm2, reduce.
+[[nodiscard]] std::string point_layer(std::string_view layer);
 /// "blocks.3", "blocks.1.0" (block 0 of stage 1), "decoder.blocks.3".
 [[nodiscard]] std::string block_prefix(std::int64_t index);
 [[nodiscard]] std::string stage_block(std::int64_t stage, std::int64_t index);
@@ -160,6 +168,8 @@ inline constexpr std::string_view kQkvLora = "attn.qkv.lora";
 inline constexpr std::string_view kProjLora = "attn.proj.lora";
 /// Whether a tensor belongs to a low-rank branch.
 [[nodiscard]] bool is_lora(std::string_view name) noexcept;
+/// Whether a tensor belongs to the mappers of a language block.
+[[nodiscard]] bool is_mapper(std::string_view name) noexcept;
 inline constexpr std::string_view kScale1 = "ls1";
 inline constexpr std::string_view kScale2 = "ls2";
 }  // namespace names

@@ -10,6 +10,7 @@
 #include "conopa/core/host_tensor.h"
 #include "conopa/data/dataset.h"
 #include "conopa/data/mixup.h"
+#include "conopa/data/sample_source.h"
 #include "conopa/data/sampler.h"
 #include "conopa/image/transform.h"
 
@@ -36,10 +37,10 @@ struct LoaderOptions {
 /// One step's input. The tensors must not be written; their memory goes back to the loader when the
 /// last copy is gone (also after the loader's own end).
 struct Batch {
-  std::int64_t step = 0;              ///< in its epoch, from 0
-  HostTensor images;                  ///< [B, C, H, W], float32
-  HostTensor labels;                  ///< [B], int64; of the unmixed images
-  HostTensor targets;                 ///< [B, K], float32; empty unless mixup or smoothing is on
+  std::int64_t step = 0;  ///< in its epoch, from 0
+  HostTensor images;      ///< [B, C, H, W], float32; or [B, ...] as the source shapes its samples
+  HostTensor labels;      ///< [B], int64; of the unmixed images
+  HostTensor targets;     ///< [B, K], float32; empty unless mixup or smoothing is on
   std::vector<std::int64_t> indices;  ///< [B], places in the dataset, after replacements
   std::vector<std::string> captions;  ///< [B]; empty if the dataset has none
 
@@ -67,6 +68,8 @@ class Loader {
   ///   no batch.
   Loader(std::shared_ptr<const Dataset> dataset, std::shared_ptr<const image::Transform> transform,
          Sampler sampler, const LoaderOptions& options);
+  /// The same of any samples.
+  Loader(std::shared_ptr<const SampleSource> source, Sampler sampler, const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;

@@ -69,9 +69,10 @@ class Encoder {
   [[nodiscard]] const Parameters& parameters() const noexcept { return parameters_; }
 
   /// @param images  [B, C, H, W] float32 on the encoder's device; token numbers [B, width] int64 of
-  ///                models with input = tokens.
+  ///                models with input = tokens; clouds [B, N, 3] with input = points, N at
+  ///                least the groups and a group's points.
   /// @throws ShapeError if the images do not have the spec's size, or a token or a prefix is out of
-  ///         range.
+  ///         range; FormatError for points that are not finite.
   [[nodiscard]] ForwardResult forward(const at::Tensor& images,
                                       const ForwardOptions& options) const;
 

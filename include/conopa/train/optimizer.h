@@ -18,7 +18,8 @@ namespace conopa::train {
 /// An optimiser over a model's trainable tensors: what all of them share. A rule is one subclass.
 ///
 /// Groups come from the TensorTable: weight decay by its flag, and with layer decay λ the learning
-/// rate of layer l is multiplied by λ^(L − l), L being the head's layer. Tensors that did not
+/// rate of layer l is multiplied by λ^(L − l), L being the head's layer; options.no_decay_lr and
+/// mapper_lr are factors of groups. Tensors that did not
 /// require a gradient when it was built (buffers, frozen layers) have no state and stay as they
 /// are; tensors without a gradient are left alone for that step, as in PyTorch. Not thread-safe.
 class Optimizer {

@@ -17,6 +17,7 @@
 #include "conopa/tasks/aim.h"
 #include "conopa/tasks/classify.h"
 #include "conopa/tasks/mae.h"
+#include "conopa/tasks/points.h"
 #include "conopa/train/language.h"
 #include "conopa/train/schedule.h"
 
@@ -49,6 +50,9 @@ struct OptimOptions {
   double eps = 1e-8;
   double clip_grad = 0.0;    ///< largest global gradient norm; 0 = off
   double layer_decay = 1.0;  ///< learning-rate factor per layer below the head
+  double no_decay_lr = 1.0;  ///< learning-rate factor of what has no weight decay
+  double mapper_lr = 1.0;    ///< learning-rate factor of the mappers of a language block
+  bool mapper_decay = true;  ///< whether those mappers have weight decay
 
   void visit(FieldVisitor& v);
   /// @throws ConfigError naming the field that is out of range.
@@ -89,8 +93,9 @@ enum class Trainable {
 /// What a run learns: one subclass of tasks::Task each.
 enum class TaskKind {
   kClassify,
-  kMae,  ///< masked auto-encoding; the data's classes play no part
-  kAim   ///< the next patch, and the next word of captions; classes play no part
+  kMae,    ///< masked auto-encoding; the data's classes play no part
+  kAim,    ///< the next patch, and the next word of captions; classes play no part
+  kPoints  ///< classes of point clouds
 };
 
 /// `[train]`.
@@ -156,8 +161,9 @@ struct RunConfig {
   MaskOptions mask;
   DropOptions drop_path;
   TrainOptions train;
-  tasks::MaeOptions mae;  ///< of train.task = "mae"
-  tasks::AimOptions aim;  ///< of train.task = "aim"
+  tasks::MaeOptions mae;        ///< of train.task = "mae"
+  tasks::AimOptions aim;        ///< of train.task = "aim"
+  tasks::PointsOptions points;  ///< of train.task = "points"
   LanguageOptions llm;
   OutputOptions output;
   bool classes_from_data = false;  ///< model.num_classes was not given
@@ -211,7 +217,7 @@ struct conopa::EnumNames<conopa::train::OptimizerKind> {
 };
 template <>
 struct conopa::EnumNames<conopa::train::TaskKind> {
-  static constexpr std::array<std::string_view, 3> kNames = {"classify", "mae", "aim"};
+  static constexpr std::array<std::string_view, 4> kNames = {"classify", "mae", "aim", "points"};
 };
 template <>
 struct conopa::EnumNames<conopa::train::Trainable> {

@@ -9,6 +9,7 @@ namespace conopa::arch {
 [[nodiscard]] Family vit_family();
 [[nodiscard]] Family lm4v_family();
 [[nodiscard]] Family language_family();
+[[nodiscard]] Family point_bert_family();
 [[nodiscard]] Family visionllama_family();
 [[nodiscard]] Family visionllama_pyramid_family();
 [[nodiscard]] Family aim_v1_family();
@@ -65,6 +66,14 @@ class ForeignView {
 /// read-out and head.
 /// @return false if a tensor has another rank.
 [[nodiscard]] bool read_aim_shapes(EncoderSpec& spec, const ForeignView& view);
+
+/// Puts the names of a LLaMA block in released checkpoints (Meta's, under "llama.") in front of a
+/// scheme's rules.
+void add_language_names(NamingScheme& scheme);
+
+/// Fills what the tensors of a language block tell under a view.
+/// @return false if there is none.
+[[nodiscard]] bool read_language_shapes(LanguageBlock& llm, const ForeignView& view);
 
 /// The scheme ("canonical" included) under which the checkpoint has all required tensors and most
 /// of the usual ones; the first of equals.

@@ -8,7 +8,6 @@ namespace conopa::arch {
 namespace {
 
 constexpr std::string_view kName = "lm4v";
-constexpr std::int64_t kLanguageHeadDim = 128;
 constexpr double kLayerScale = 1e-5;
 
 EncoderSpec make(std::string_view preset) {
@@ -20,55 +19,21 @@ EncoderSpec make(std::string_view preset) {
 }
 
 std::vector<NamingScheme> schemes() {
-  const std::string_view llm = "llm.layers.";
-  std::vector<RenameRule> replace{{".mlp.gate.", ".feed_forward.w1.", llm},
-                                  {".mlp.down.", ".feed_forward.w2.", llm},
-                                  {".mlp.up.", ".feed_forward.w3.", llm},
-                                  {".attn.proj.", ".attention.wo.", llm},
-                                  {".norm1.", ".attention_norm.", llm},
-                                  {".norm2.", ".ffn_norm.", llm},
-                                  {".mlp.up.", ".mlp.fc1."},
-                                  {".mlp.down.", ".mlp.fc2."},
-                                  {".ls1", ".ls1.gamma"},
-                                  {".ls2", ".ls2.gamma"}};
-  const std::vector<RenameRule> begin{{"llm.mapper1.", "llama_dim_mapper1."},
-                                      {"llm.mapper2.", "llama_dim_mapper2."},
-                                      {"llm.", "llama."}};
-  std::vector<RenameRule> pooled = begin;
-  pooled.push_back({"norm.", "fc_norm."});
-  const std::vector<JoinRule> joins{
-      {".attn.qkv.", {".attention.wq.", ".attention.wk.", ".attention.wv."}, llm}};
-  return {{.name = "official",
-           .replace = replace,
-           .begin = begin,
-           .joins = joins,
-           .serves = [](const EncoderSpec& s) { return s.read_out != ReadOut::kPatchMeanNorm; }},
-          {.name = "official_pool",
-           .replace = replace,
-           .begin = pooled,
-           .joins = joins,
-           .serves = [](const EncoderSpec& s) { return s.read_out == ReadOut::kPatchMeanNorm; }}};
-}
-
-bool read_language_block(LanguageBlock& llm, const ForeignView& view) {
-  const Shape* in = view.shape(std::string(names::kLanguageIn) + ".weight");
-  if (in == nullptr || in->size() != 2) return false;
-  llm.dim = (*in)[0];
-  llm.heads = llm.dim % kLanguageHeadDim == 0 ? llm.dim / kLanguageHeadDim : 1;
-  const auto weight = [](std::int64_t layer, std::string_view what) {
-    return fmt::format("{}.{}.weight", names::language_layer(layer), what);
-  };
-  llm.depth = 0;
-  while (view.has(weight(llm.depth, names::kDown))) ++llm.depth;
-  const Shape* hidden = view.shape(weight(0, names::kUp));
-  if (llm.depth == 0 || hidden == nullptr || hidden->size() != 2) {
-    llm.unit = LanguageUnit::kMlp;
-    return true;
-  }
-  llm.hidden = (*hidden)[0];
-  llm.unit = view.has(weight(0, names::kProj)) ? LanguageUnit::kBlock : LanguageUnit::kOnlyMlp;
-  llm.final_norm = view.has(std::string(names::kLanguageNorm) + ".weight");
-  return true;
+  const std::vector<RenameRule> replace{{".mlp.up.", ".mlp.fc1."},
+                                        {".mlp.down.", ".mlp.fc2."},
+                                        {".ls1", ".ls1.gamma"},
+                                        {".ls2", ".ls2.gamma"}};
+  NamingScheme official{.name = "official", .replace = replace, .serves = [](const EncoderSpec& s) {
+                          return s.read_out != ReadOut::kPatchMeanNorm;
+                        }};
+  NamingScheme pooled{
+      .name = "official_pool",
+      .replace = replace,
+      .begin = {{"norm.", "fc_norm."}},
+      .serves = [](const EncoderSpec& s) { return s.read_out == ReadOut::kPatchMeanNorm; }};
+  add_language_names(official);
+  add_language_names(pooled);
+  return {official, pooled};
 }
 
 std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
@@ -79,7 +44,7 @@ std::optional<EncoderSpec> infer(const TensorIndex& tensors) {
   if (!view) return std::nullopt;
   EncoderSpec spec = make("");
   if (!read_plain_shapes(spec, tensors, view->shape(names::block(0, names::kUp) + ".weight")) ||
-      !read_language_block(spec.llm, *view)) {
+      !read_language_shapes(spec.llm, *view)) {
     return std::nullopt;
   }
   spec.qkv_bias = view->has(names::block(0, names::kQkv) + ".bias");
