@@ -209,6 +209,9 @@ Model encoder_model(const arch::EncoderSpec& spec, const TensorSource& weights,
     throw UnsupportedError(
         "export", "ONNX graphs do not hold a language block yet; run the model with the engine");
   }
+  if (spec.input == arch::Input::kPoints) {
+    throw UnsupportedError("export", "ONNX graphs do not hold clouds of points yet");
+  }
   if (options.precision == Precision::kInt8 && spec.quantization != arch::Quantization::kNone) {
     throw UnsupportedError(
         "export",

@@ -90,6 +90,7 @@ Value ReadOutWriter::features(const Value& blocks_out, const Value& input) {
       return final_norm(end_token(x, input), "norm");
     case arch::ReadOut::kMeanNorm:
     case arch::ReadOut::kPatchMeanNorm:
+    case arch::ReadOut::kTokenMax:
       break;
   }
   throw std::logic_error("read-out without exporter");
