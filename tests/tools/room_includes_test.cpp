@@ -34,7 +34,7 @@ const std::map<std::string, Rooms>& allowed_rooms() {
       {"onnx", {"core", "io", "arch"}},
       {"kernels", {"core"}},
       {"codebook", {"core", "io", "kernels"}},
-      {"engine", {"core", "io", "image", "arch", "kernels"}},
+      {"engine", {"core", "io", "image", "arch", "kernels", "llm"}},
       {"eval", {"core"}},
       {"capi", {"core", "engine", "eval", "image", "arch", "kernels"}},
       {"report", {"core", "io", "image", "eval"}},
