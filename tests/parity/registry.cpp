@@ -41,7 +41,7 @@ constexpr Row kRows[] = {
     {"aim", "val_transforms", "", check_eval_transform},
     {"aim", "ar_patterns", "", check_aim_objective},
     {"lm4v", "ViTLLaMA", "loss", check_vit_llama_gradients},
-    {"lm4v", "ViTLLaMA", "", check_vit_llama},
+    {"lm4v", "ViTLLaMA", "image", check_vit_llama},
     {"lm4v", "OPTDecoderLayer", "", check_opt_block},
     {"lm4v", "LLaMATransformer", "mask", check_language_padding},
     {"lm4v", "pseudo-mask IoU", "", check_filter_analysis},
