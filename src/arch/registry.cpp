@@ -44,9 +44,10 @@ std::vector<std::string_view> preset_names() {
 
 std::span<const Family> families() {
   static const std::vector<Family> all{
-      illama_family(), visionllama_family(), visionllama_pyramid_family(),
-      lm4v_family(),   point_bert_family(),  vit_family(),
-      aim_v1_family(), aim_v2_family(),      aim_v2_text_family(), language_family()};
+      illama_family(),  visionllama_family(), visionllama_pyramid_family(),
+      lm4v_family(),    point_bert_family(),  vit_family(),
+      aim_v1_family(),  aim_v2_family(),      aim_v2_text_family(),
+      language_family()};
   return all;
 }
 

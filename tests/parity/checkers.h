@@ -35,8 +35,8 @@ void check_vit_llama(const Case& c, Outcome& out);            ///< image model, 
 void check_vit_llama_gradients(const Case& c, Outcome& out);  ///< frozen block, AdamW step
 void check_opt_block(const Case& c, Outcome& out);            ///< one layer of OPT
 void check_language_padding(const Case& c, Outcome& out);     ///< padded keys
-void check_filter_analysis(const Case& c, Outcome& out);  ///< activation maps, pseudo-masks
+void check_filter_analysis(const Case& c, Outcome& out);      ///< activation maps, pseudo-masks
 
-void check_point_bert(const Case& c, Outcome& out);           ///< point clouds: groups to logits
+void check_point_bert(const Case& c, Outcome& out);  ///< point clouds: groups to logits
 
 }  // namespace conopa::parity

@@ -93,7 +93,7 @@ TEST(PointsTaskTest, SmoothingGivesTheOthersEqualParts) {
   PointsTask task = toy_task({.smoothing = 0.2});
   PointsTask plain = toy_task();
   const data::Batch batch = first_batch(data::Split::kEval);
-  const StepContext context{.random = {.seed = 1, .step = 2}};
+  const StepContext context{.exec = {}, .random = {.seed = 1, .step = 2}};
   // With ε = 0.2 the loss is 0.8 of the label's and 0.2/9 of each other one's.
   const double smooth = task.loss(batch, context).loss.item<double>();
   const double sharp = plain.loss(batch, context).loss.item<double>();
@@ -107,7 +107,7 @@ TEST(PointsTaskTest, TheStepChoosesTheSamePointsForAWholeBatch) {
   PointsTask task = toy_task();
   const data::Batch batch = first_batch(data::Split::kEval);
   const auto loss = [&](std::uint64_t step) {
-    return task.loss(batch, {.random = {.seed = 1, .step = step}}).loss.item<double>();
+    return task.loss(batch, {.exec = {}, .random = {.seed = 1, .step = step}}).loss.item<double>();
   };
   EXPECT_EQ(loss(1), loss(1));
   EXPECT_NE(loss(1), loss(2));
@@ -116,7 +116,8 @@ TEST(PointsTaskTest, TheStepChoosesTheSamePointsForAWholeBatch) {
 TEST(PointsTaskTest, EvaluatesWithAndWithoutVotes) {
   PointsTask plain = toy_task();
   const auto loader = toy_loader(data::Split::kEval);
-  const Evaluation without = plain.evaluate(*loader, {.samples = 4});
+  const Evaluation without = plain.evaluate(
+      *loader, {.exec = {}, .mask_rate = {}, .samples = 4, .stop = {}, .progress = {}});
   EXPECT_EQ(without.primary, "top1");
   EXPECT_EQ(without.samples.size(), 4U);
   EXPECT_EQ(without.values.size(), 4U);

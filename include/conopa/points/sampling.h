@@ -26,7 +26,8 @@ enum class FpsRule : std::uint8_t {
 /// @return [count] indices in the order of choice. The first n are what a count of n would give.
 /// @throws ShapeError if the points are no multiple of three numbers, or there are fewer than
 /// count.
-/// @complexity O(N·count), one array of 4·N numbers; 8192 points, 1024 chosen: under 10 ms. Thread-safe.
+/// @complexity O(N·count), one array of 4·N numbers; 8192 points, 1024 chosen: under 10 ms.
+/// Thread-safe.
 /// @source Qi et al., PointNet++ (arXiv 1706.02413), section 3.2; running minimum from 1e10.
 [[nodiscard]] std::vector<std::int64_t> furthest_points(std::span<const float> points,
                                                         std::int64_t count,
