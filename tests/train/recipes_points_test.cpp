@@ -70,9 +70,15 @@ TEST(PointRecipesTest, TheirOptimiserHasTheGroupsOfTheReleasedCode) {
   const auto optimizer = make_optimizer(parameters, run.optim);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const std::string& name = parameters.table().entries()[i].name;
-    if (name == "llm.mapper1.weight") EXPECT_EQ(optimizer->lr_factor(i), 0.5);
-    if (name == "blocks.0.attn.qkv.weight") EXPECT_EQ(optimizer->lr_factor(i), 1.0);
-    if (name == "point_embed.conv1.weight") EXPECT_EQ(optimizer->lr_factor(i), 1.0);
+    if (name == "llm.mapper1.weight") {
+      EXPECT_EQ(optimizer->lr_factor(i), 0.5);
+    }
+    if (name == "blocks.0.attn.qkv.weight") {
+      EXPECT_EQ(optimizer->lr_factor(i), 1.0);
+    }
+    if (name == "point_embed.conv1.weight") {
+      EXPECT_EQ(optimizer->lr_factor(i), 1.0);
+    }
     if (name == "point_embed.conv1.bias" || name == "cls_pos" || name == "norm.weight") {
       EXPECT_EQ(optimizer->lr_factor(i), 0.1) << name;
     }
