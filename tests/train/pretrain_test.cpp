@@ -174,7 +174,7 @@ TEST(TaskOptionsTest, TaskAndModelMustFit) {
   EXPECT_THAT(message([](RunConfig& c) { c.model.spec.decoder = arch::Decoder::kNone; }),
               HasSubstr("set model.decoder = \"mae\""));
   EXPECT_THAT(message([](RunConfig& c) { c.mixup.mixup_alpha = 0.8; }),
-              HasSubstr("belong to classification"));
+              HasSubstr("belong to image classification"));
   EXPECT_THAT(message([](RunConfig& c) { c.mae.mask_ratio = 1.0; }), HasSubstr("below 1"));
   EXPECT_THAT(message([](RunConfig& c) { c.mae.mask_ratio = 0.99; }), HasSubstr("leaves 0"));
   EXPECT_THAT(message([](RunConfig& c) { c.train.trainable = Trainable::kHead; }),

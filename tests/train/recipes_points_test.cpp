@@ -19,7 +19,7 @@ using testing::HasSubstr;
 
 RunConfig read(const std::string& name, std::int64_t classes) {
   // The published recipes leave it to the user where the weights of the block come from.
-  const std::vector<std::string> start{"train.init_from=start"};
+  const std::vector<std::string> start{"train.init_from=start", "llm.mode=none", "llm.source="};
   Config config = Config::load(
       std::filesystem::path(CONOPA_SOURCE_DIR) / "recipes/lm4v" / (name + ".toml"), start);
   RunConfig run = RunConfig::from(config);
