@@ -67,6 +67,7 @@ class AnalyzeFilterTest : public ::testing::Test {
     spec.height = spec.width = 24;
     spec.depth = 2;
     spec.class_token = arch::ClassToken::kFront;
+    spec.mask = arch::Mask::kBidirectional;  // a causal token in front would see itself alone
     spec.resolve();
     app::NewModel model{.spec = spec,
                         .transform = app::default_transform(spec),

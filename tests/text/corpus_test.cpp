@@ -14,7 +14,10 @@ namespace fs = std::filesystem;
 
 class CorpusTest : public testing::Test {
  protected:
-  CorpusTest() : folder_(fs::path(testing::TempDir()) / "corpus_test") {
+  CorpusTest()
+      : folder_(fs::path(testing::TempDir()) /
+                (std::string("corpus_") +
+                 testing::UnitTest::GetInstance()->current_test_info()->name())) {
     fs::remove_all(folder_);
     fs::create_directories(folder_ / "sub");
   }
