@@ -16,6 +16,11 @@ std::string language_layer(std::int64_t index) { return fmt::format("llm.layers.
 
 std::string point_layer(std::string_view layer) { return fmt::format("{}.{}", kPointEmbed, layer); }
 
+bool of_language_model(std::string_view name) noexcept {
+  return name.starts_with("llm.layers.") ||
+         (name.starts_with(kLanguageNorm) && name.substr(kLanguageNorm.size()).starts_with('.'));
+}
+
 std::string block(std::int64_t index, std::string_view layer) {
   return fmt::format("{}.{}", block_prefix(index), layer);
 }

@@ -53,10 +53,9 @@ class JoinedSource : public TensorSource {
 
 std::vector<arch::TensorEntry> language_entries(const arch::EncoderSpec& spec) {
   std::vector<arch::TensorEntry> out;
-  const std::string norm = std::string(names::kLanguageNorm) + ".";
   const arch::TensorTable table(spec);
   for (const arch::TensorEntry& entry : table.entries()) {
-    if (entry.name.starts_with("llm.layers.") || entry.name.starts_with(norm)) out.push_back(entry);
+    if (names::of_language_model(entry.name)) out.push_back(entry);
   }
   return out;
 }
@@ -124,18 +123,24 @@ LmTensors read_frozen(const FrozenRecord& record, const arch::EncoderSpec& spec)
       out.emplace(prefix + name, std::move(tensor));
     }
   }
-  LmTensors norm;
-  if (record.norm == LastNorm::kLoaded) norm = source.final_norm();
+  if (record.norm == LastNorm::kLoaded) {
+    for (auto& [name, tensor] : source.final_norm()) {  // "norm.weight"
+      const std::string part = name.substr(names::kFinalNorm.size());
+      out.emplace(std::string(names::kLanguageNorm) + part, std::move(tensor));
+    }
+  }
   LmTensors wanted;
   for (const arch::TensorEntry& entry : language_entries(spec)) {
-    if (const auto found = out.find(entry.name); found != out.end()) {
+    const auto found = out.find(entry.name);
+    if (found != out.end()) {
       wanted.emplace(entry.name, std::move(found->second));
       continue;
     }
-    const std::string own = entry.name.substr(std::string_view("llm.").size());
-    const auto loaded = norm.find(own);
-    wanted.emplace(entry.name,
-                   loaded != norm.end() ? loaded->second : arch::initial_tensor(entry, 0));
+    if (!entry.name.starts_with(names::kLanguageNorm)) {  // the last norm begins with ones
+      throw FormatError(source.where(), "expected {} for the language block, found none",
+                        entry.name);
+    }
+    wanted.emplace(entry.name, arch::initial_tensor(entry, 0));
   }
   return wanted;
 }

@@ -7,6 +7,7 @@
 #include "conopa/core/error.h"
 #include "conopa/eval/classification_meter.h"
 #include "conopa/nn/convert.h"
+#include "tasks/classify_all.h"
 
 namespace conopa::tasks {
 void ClassifyOptions::validate() const {
@@ -60,40 +61,13 @@ StepOutput ClassifyTask::loss(const data::Batch& batch, const StepContext& conte
 }
 
 Evaluation ClassifyTask::evaluate(data::Loader& loader, const EvaluateOptions& options) {
-  const std::int64_t classes = spec().num_classes;
-  if (loader.dataset().num_classes() > classes) {
-    throw ConfigError("evaluate", "the data has {} classes, the model's head {}",
-                      loader.dataset().num_classes(), classes);
-  }
-  const at::NoGradGuard no_grad;
   nn::ForwardOptions forward;
   forward.exec = options.exec;
   forward.mask_rate = options.mask_rate;
-  eval::ClassificationMeter meter(classes);
-  eval::SampleKeeper samples(options.samples, loader.dataset().size(), options_.top_k);
-  Evaluation out;
-  out.primary = "top1";
-  loader.begin_epoch(0);
-  std::int64_t done = 0;
-  while (const std::optional<data::Batch> batch = loader.next()) {
-    const at::Tensor logits =
-        encoder_.forward(images_of(*batch), forward).logits.cpu().contiguous();
-    meter.add(nn::floats(logits), batch->labels.data<std::int64_t>());
-    samples.add(nn::floats(logits), batch->indices, batch->labels.data<std::int64_t>());
-    if (options.progress) options.progress(++done, loader.steps_per_epoch());
-    if (options.stop && options.stop()) {
-      out.complete = false;
-      return out;
-    }
-  }
-  const eval::ClassificationResult result = meter.result();
-  out.values = {{"loss", result.loss},
-                {"top1", result.top1},
-                {"top5", result.top5},
-                {"ece", result.calibration.ece}};
-  out.classification = result;
-  out.samples = samples.take();
-  return out;
+  return classify_all(
+      loader, options, spec().num_classes, options_.top_k, [&](const data::Batch& batch) {
+        return encoder_.forward(images_of(batch), forward).logits.cpu().contiguous();
+      });
 }
 
 }  // namespace conopa::tasks

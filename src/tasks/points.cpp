@@ -12,6 +12,7 @@
 #include "conopa/core/rng.h"
 #include "conopa/eval/classification_meter.h"
 #include "conopa/nn/convert.h"
+#include "tasks/classify_all.h"
 
 namespace conopa::tasks {
 
@@ -98,48 +99,25 @@ at::Tensor PointsTask::voted(const data::Batch& batch, std::int64_t run,
 
 Evaluation PointsTask::evaluate(data::Loader& loader, const EvaluateOptions& options) {
   const std::int64_t classes = spec().num_classes;
-  if (loader.dataset().num_classes() > classes) {
-    throw ConfigError("evaluate", "the data has {} classes, the model's head {}",
-                      loader.dataset().num_classes(), classes);
-  }
-  const at::NoGradGuard no_grad;
   nn::ForwardOptions forward;
   forward.exec = options.exec;
-  eval::ClassificationMeter meter(classes);
   std::vector<eval::ClassificationMeter> votes(static_cast<std::size_t>(options_.vote.runs),
                                                eval::ClassificationMeter(classes));
-  eval::SampleKeeper samples(options.samples, loader.dataset().size(), options_.top_k);
-  Evaluation out;
-  out.primary = "top1";
-  loader.begin_epoch(0);
-  std::int64_t done = 0;
-  while (const std::optional<data::Batch> batch = loader.next()) {
-    const std::span labels = batch->labels.data<std::int64_t>();
-    const at::Tensor first = nn::view_as_torch(batch->images).narrow(1, 0, spec().point.count);
-    const at::Tensor logits = encoder_.forward(first.to(encoder_.parameters().device()), forward)
-                                  .logits.cpu()
-                                  .contiguous();
-    meter.add(nn::floats(logits), labels);
-    samples.add(nn::floats(logits), batch->indices, labels);
-    for (std::size_t run = 0; run < votes.size(); ++run) {
-      votes[run].add(nn::floats(voted(*batch, static_cast<std::int64_t>(run), forward)), labels);
-    }
-    if (options.progress) options.progress(++done, loader.steps_per_epoch());
-    if (options.stop && options.stop()) {
-      out.complete = false;
-      return out;
-    }
-  }
-  const eval::ClassificationResult result = meter.result();
-  out.values = {{"loss", result.loss},
-                {"top1", result.top1},
-                {"top5", result.top5},
-                {"ece", result.calibration.ece}};
+  Evaluation out =
+      classify_all(loader, options, classes, options_.top_k, [&](const data::Batch& batch) {
+        for (std::size_t run = 0; run < votes.size(); ++run) {
+          votes[run].add(nn::floats(voted(batch, static_cast<std::int64_t>(run), forward)),
+                         batch.labels.data<std::int64_t>());
+        }
+        const at::Tensor first = nn::view_as_torch(batch.images).narrow(1, 0, spec().point.count);
+        return encoder_.forward(first.to(encoder_.parameters().device()), forward)
+            .logits.cpu()
+            .contiguous();
+      });
+  if (votes.empty() || !out.complete) return out;
   double best = 0.0;
   for (const eval::ClassificationMeter& vote : votes) best = std::max(best, vote.result().top1);
-  if (!votes.empty()) out.values.emplace_back("vote_top1", best);
-  out.classification = result;
-  out.samples = samples.take();
+  out.values.emplace_back("vote_top1", best);
   return out;
 }
 

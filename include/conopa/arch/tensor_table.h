@@ -136,6 +136,8 @@ inline constexpr std::string_view kLanguageNorm = "llm.norm";
 [[nodiscard]] std::string decoder_block(std::int64_t index);
 /// "llm.layers.0": a block of the language model.
 [[nodiscard]] std::string language_layer(std::int64_t index);
+/// Whether a tensor comes from the language model: its blocks and last norm, not the mappers.
+[[nodiscard]] bool of_language_model(std::string_view name) noexcept;
 /// "blocks.3.attn.qkv": prefix of a layer inside a block of a plain encoder, without ".weight".
 [[nodiscard]] std::string block(std::int64_t index, std::string_view layer);
 /// Patch convolution and norm of a stage, without ".weight"; plain encoders have stage 0 alone.
