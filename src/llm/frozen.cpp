@@ -160,6 +160,14 @@ std::unique_ptr<TensorSource> with_frozen(std::unique_ptr<TensorSource> weights,
   if (entries.empty() || weights->contains(entries.front().name)) return weights;
   const std::optional<FrozenRecord> record = read_record(folder);
   if (!record) return weights;
+  std::error_code missing;
+  if (!record->source.empty() && !fs::exists(record->source, missing)) {
+    throw IoError(
+        (folder / kRecordFile).string(),
+        "the model's language block lies in '{}' ({}), which is not there; bring it back, "
+        "or set \"source\" in this file to where it is now",
+        record->source, record->description);
+  }
   LmTensors tensors = read_frozen(*record, spec);
   const std::string hash = LmSource::hash_of(tensors);
   if (hash != record->hash) {

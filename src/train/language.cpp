@@ -1,6 +1,7 @@
 #include "conopa/train/language.h"
 
 #include <charconv>
+#include <filesystem>
 
 #include "conopa/core/error.h"
 #include "conopa/core/log.h"
@@ -37,7 +38,8 @@ llm::FrozenRecord record_of(const LanguageOptions& options, std::int64_t seed) {
     return record;
   }
   const llm::LmSource source = llm::LmSource::open(options.source);
-  record.source = options.source;
+  // The model folder may be opened from elsewhere.
+  record.source = std::filesystem::absolute(options.source).lexically_normal().string();
   record.layers = llm::parse_layers(options.layers, source.config().layers);
   record.description = source.describe();
   return record;
